@@ -1,0 +1,42 @@
+PYTHON ?= python3
+BIN := .venv/bin
+# Stages call python and dvc by name, as in an activated environment.
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.PHONY: help setup repro test lint format bench lock clean
+
+help:  ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/ready  ## Create the environment in .venv from the exact pins
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, e.g. make PYTHON=python3.12 setup")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+repro: setup  ## Run the pipeline of the profile in params.yaml
+	$(RUN) dvc repro
+
+test: lint  ## Check and test everything
+	$(RUN) pytest
+
+lint: setup  ## Style, formatting and types
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+
+format: setup  ## Format the code
+	$(RUN) ruff format
+	$(RUN) ruff check --fix
+
+bench: setup  ## Measure the speed of the patch stage
+	$(RUN) python tests/benchmarks/bench_patches.py
+
+lock: setup  ## Write what is installed to requirements.lock
+	$(BIN)/pip freeze --exclude-editable | sed -E 's/^((nvidia|cuda|triton)[^ ]*)$$/\1 ; sys_platform == "linux" and platform_machine == "x86_64"/' > requirements.lock
+
+clean:  ## Remove the environment and everything the pipeline made
+	rm -rf .venv data/scribes data/manuscripts data/paper

@@ -1,0 +1,1 @@
+"""Page images: reading, binarization, edges, patches and their packed store, augmentation."""

@@ -1,0 +1,98 @@
+"""Views of script pages: random ones for training (section IV-C.2), the centre for testing."""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class ScriptAugmentation:
+    """Ranges of the random views; the defaults are the paper's (section IV-C.2).
+
+    Attributes:
+        crop: side of a view in pixels.
+        scale: least and largest share of the page's area in a view.
+        aspect: least and largest width by height of the part that becomes a view.
+        rotation: largest rotation in degrees, either way.
+        brightness: largest relative change of all tones.
+        contrast: largest relative change of the distance from the mean tone.
+    """
+
+    crop: int
+    scale: tuple[float, float] = (0.08, 1.0)
+    aspect: tuple[float, float] = (0.75, 1.33)
+    rotation: float = 5.0
+    brightness: float = 0.1
+    contrast: float = 0.1
+
+
+def augment(page: np.ndarray, rng: np.random.Generator, settings: ScriptAugmentation) -> np.ndarray:
+    """Draw a random view of a page, uint8 (H, W) to uint8 (crop, crop).
+
+    A part of random area and aspect is resized to the view, rotated, and changed in brightness
+    and contrast. Corners that the rotation opens take the median tone of the view, which is
+    parchment, rather than black.
+    """
+    top, left, height, width = _random_part(page.shape, rng, settings)
+    view = _resize(page[top : top + height, left : left + width], settings.crop, settings.crop)
+    view = _rotate(view, rng.uniform(-settings.rotation, settings.rotation))
+    brightness = 1 + rng.uniform(-settings.brightness, settings.brightness)
+    contrast = 1 + rng.uniform(-settings.contrast, settings.contrast)
+    # Contrast turns about the mean of the brightened view; both in one pass over the pixels.
+    mean = min(255.0, brightness * float(view.mean()))
+    tones = (np.arange(256) * brightness).clip(0, 255)
+    table = ((tones - mean) * contrast + mean).round().clip(0, 255).astype(np.uint8)
+    return cv2.LUT(view, table)
+
+
+def center_view(page: np.ndarray, crop: int) -> np.ndarray:
+    """Resize a page's shorter side to `crop` and take the centre, uint8 (crop, crop)."""
+    height, width = page.shape
+    shorter = min(height, width)
+    height, width = (round(length * crop / shorter) for length in (height, width))
+    view = _resize(page, height, width)
+    top, left = (height - crop) // 2, (width - crop) // 2
+    return np.ascontiguousarray(view[top : top + crop, left : left + crop])
+
+
+def _random_part(
+    shape: tuple[int, ...], rng: np.random.Generator, settings: ScriptAugmentation
+) -> tuple[int, int, int, int]:
+    """Top, left, height and width of a random part; the centre if ten draws do not fit."""
+    full_height, full_width = shape
+    low, high = (math.log(aspect) for aspect in settings.aspect)
+    for _ in range(ATTEMPTS):
+        area = full_height * full_width * rng.uniform(*settings.scale)
+        aspect = math.exp(rng.uniform(low, high))
+        height, width = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
+        if 0 < height <= full_height and 0 < width <= full_width:
+            top = int(rng.integers(full_height - height + 1))
+            left = int(rng.integers(full_width - width + 1))
+            return top, left, height, width
+    height = min(full_height, round(full_width / settings.aspect[0]))
+    width = min(full_width, round(full_height * settings.aspect[1]))
+    return (full_height - height) // 2, (full_width - width) // 2, height, width
+
+
+def _resize(page: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize without aliasing: shrinking averages areas, enlarging interpolates."""
+    shrunk = (min(width, page.shape[1]), min(height, page.shape[0]))
+    if shrunk != (page.shape[1], page.shape[0]):
+        page = cv2.resize(page, shrunk, interpolation=cv2.INTER_AREA)
+    if shrunk != (width, height):
+        page = cv2.resize(page, (width, height), interpolation=cv2.INTER_LINEAR)
+    return page
+
+
+def _rotate(view: np.ndarray, degrees: float) -> np.ndarray:
+    side = view.shape[0]
+    center = ((side - 1) / 2, (side - 1) / 2)
+    turn = cv2.getRotationMatrix2D(center, degrees, 1.0)
+    parchment = float(np.median(view))
+    return cv2.warpAffine(
+        view, turn, (side, side), flags=cv2.INTER_LINEAR, borderValue=(parchment,)
+    )

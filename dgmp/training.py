@@ -1,0 +1,213 @@
+"""Training: optimizer, schedule, epochs, and the best model by validation error."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+FINAL_FRACTION = 0.001
+"""The decay's last value as a part of the first (Hermans et al. 2017)."""
+
+
+class DivergedError(ValueError):
+    """The loss is not a finite number."""
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """Adam with AMSGrad (section IV-C.1).
+
+    Attributes:
+        learning_rate: Of the backbone.
+        weight_decay: Of all but the pooling's own parameter.
+        pooling_multiplier: Scales the learning rate of the pooling's own parameter.
+        head_multiplier: Scales the learning rate of a classifier's last layer.
+    """
+
+    learning_rate: float
+    weight_decay: float
+    pooling_multiplier: float = 1.0
+    head_multiplier: float = 1.0
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of the log; epochs count from 1, errors are in percent."""
+
+    epoch: int
+    loss: float
+    active_triplets: float | None
+    validation_error: float | None
+    pooling_parameter: float | None
+    learning_rate: float
+    spread: float | None = None
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Loss of one batch with, for the triplet loss, its statistics."""
+
+    loss: Tensor
+    active: float | None = None
+    spread: float | None = None
+
+
+@dataclass
+class Fit:
+    """The log of a training run and its best state by validation error."""
+
+    epochs: list[Epoch] = field(default_factory=list)
+    best_epoch: int = 0
+    best_error: float = float("inf")
+    best_state: dict[str, Tensor] = field(default_factory=dict)
+
+
+def seed_everything(seed: int) -> np.random.Generator:
+    """Seed PyTorch (initial weights) and return the generator for all other random numbers."""
+    torch.manual_seed(seed)
+    return np.random.default_rng(seed)
+
+
+def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim.Adam:
+    """Adam with AMSGrad and one named group each for backbone, pooling and head."""
+    pooling = [p for p in model.pooling.parameters() if p.requires_grad]
+    head = list(model.head.parameters()) if hasattr(model, "head") else []
+    special = {id(p) for p in [*pooling, *head]}
+    backbone = [p for p in model.parameters() if id(p) not in special]
+    rate = settings.learning_rate
+    groups = [
+        {"name": "backbone", "params": backbone, "lr": rate},
+        {"name": "head", "params": head, "lr": rate * settings.head_multiplier},
+        {
+            "name": "pooling",
+            "params": pooling,
+            "lr": rate * settings.pooling_multiplier,
+            "weight_decay": 0.0,
+        },
+    ]
+    return torch.optim.Adam(
+        [group for group in groups if group["params"]],
+        amsgrad=True,
+        weight_decay=settings.weight_decay,
+    )
+
+
+def decay_factor(epoch: int, *, epochs: int, decay_start: int) -> float:
+    """Factor of the learning rates in an epoch counted from 0 (Hermans et al. 2017, Eq. 11).
+
+    One before `decay_start`, then falling exponentially towards 1/1000.
+
+    Examples:
+        >>> decay_factor(3, epochs=10, decay_start=5)
+        1.0
+        >>> round(decay_factor(9, epochs=10, decay_start=5), 4)
+        0.0032
+    """
+    if epoch < decay_start:
+        return 1.0
+    return float(FINAL_FRACTION ** ((epoch + 1 - decay_start) / (epochs + 1 - decay_start)))
+
+
+def fit(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    epochs: int,
+    decay_start: int,
+    batches: Callable[[], Iterable[tuple[Tensor, Tensor]]],
+    step: Callable[[nn.Module, Tensor, Tensor], StepResult],
+    validate: Callable[[nn.Module], float],
+    accelerator: Accelerator,
+    validate_every: int = 1,
+    report: Callable[[Epoch], None] = lambda epoch: None,
+) -> Fit:
+    """Train for some epochs; the model ends with the weights of the best validation error.
+
+    Args:
+        model: Has `pooling`, and `head` if it classifies.
+        optimizer: Of the model's parameters.
+        epochs: How many; with 0 the model is validated and left as it is.
+        decay_start: See `decay_factor`.
+        batches: Called once an epoch; gives (images, labels).
+        step: Loss of one batch.
+        validate: Validation error in percent.
+        accelerator: Device and precision.
+        validate_every: Epochs between validations; the last epoch is always validated.
+        report: Called with each epoch's row.
+
+    Raises:
+        DivergedError: a loss is NaN or infinite; the message names epoch and step.
+    """
+    model, optimizer = accelerator.prepare(model, optimizer)
+    bare = accelerator.unwrap_model(model)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    result = Fit()
+    if epochs == 0:
+        result.best_error = validate(model)
+    for epoch in range(epochs):
+        factor = decay_factor(epoch, epochs=epochs, decay_start=decay_start)
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * factor
+        steps = _train_epoch(model, optimizer, batches(), step, accelerator, epoch)
+        last = epoch + 1 == epochs
+        error = validate(model) if last or (epoch + 1) % validate_every == 0 else None
+        row = Epoch(
+            epoch=epoch + 1,
+            loss=float(np.mean([s.loss.item() for s in steps])),
+            active_triplets=_mean([s.active for s in steps]),
+            validation_error=error,
+            pooling_parameter=pooling_parameter(bare),
+            learning_rate=rates[0] * factor,
+            spread=_mean([s.spread for s in steps]),
+        )
+        result.epochs.append(row)
+        if error is not None and error < result.best_error:
+            result.best_epoch, result.best_error = epoch + 1, error
+            result.best_state = copy.deepcopy(bare.state_dict())
+        report(row)
+    if result.best_state:
+        bare.load_state_dict(result.best_state)
+    return result
+
+
+def pooling_parameter(model: nn.Module) -> float | None:
+    """Value of the pooling's own parameter (lambda, alpha, r or p), where it has one."""
+    pooling = model.pooling
+    value = getattr(pooling, "value", getattr(pooling, "parameter", None))
+    return None if value is None else float(value.item())
+
+
+def _train_epoch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    step: Callable[[nn.Module, Tensor, Tensor], StepResult],
+    accelerator: Accelerator,
+    epoch: int,
+) -> list[StepResult]:
+    model.train()
+    results = []
+    for number, (images, labels) in enumerate(batches):
+        images = images.to(accelerator.device, memory_format=torch.channels_last)
+        result = step(model, images, labels.to(accelerator.device))
+        if not bool(torch.isfinite(result.loss)):
+            raise DivergedError(
+                f"the loss is {result.loss.item()} in epoch {epoch + 1}, step {number + 1}: "
+                "lower learning_rate, or pooling_multiplier if the pooling has a parameter"
+            )
+        optimizer.zero_grad()
+        accelerator.backward(result.loss)
+        optimizer.step()
+        results.append(StepResult(result.loss.detach(), result.active, result.spread))
+    return results
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

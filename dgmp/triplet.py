@@ -1,0 +1,94 @@
+"""P x K batches and the batch-hard triplet loss (Eq. 11; Hermans et al. 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from pytorch_metric_learning.distances import LpDistance
+from pytorch_metric_learning.losses import TripletMarginLoss
+from pytorch_metric_learning.miners import BatchHardMiner
+from pytorch_metric_learning.samplers import MPerClassSampler
+from pytorch_metric_learning.utils import common_functions
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TripletStatistics:
+    """Of one batch: the loss, the fraction of triplets with a loss, the mean squared distance."""
+
+    loss: Tensor
+    active: float
+    spread: float
+
+
+class BatchHardTripletLoss:
+    """Hinge on the squared Euclidean distances to the hardest positive and negative.
+
+    The loss is the mean over the triplets that violate the margin; it is zero, with a gradient
+    of zero, where none does.
+
+    Args:
+        margin: m of Eq. 11, in squared Euclidean distance of unit vectors.
+    """
+
+    def __init__(self, margin: float) -> None:
+        self.margin = margin
+        self.distance = LpDistance(normalize_embeddings=False, p=2, power=2)
+        self.miner = BatchHardMiner(distance=self.distance)
+        self.loss = TripletMarginLoss(margin=margin, distance=self.distance)
+
+    def __call__(self, descriptors: Tensor, labels: Tensor) -> TripletStatistics:
+        """Loss of descriptors (P*K, D) of unit length with labels (P*K,)."""
+        with torch.no_grad():
+            triplets = self.miner(descriptors, labels)
+            distances = self.distance(descriptors)
+            anchors, positives, negatives = triplets
+            gaps = distances[anchors, negatives] - distances[anchors, positives]
+            active = float((gaps < self.margin).float().mean())
+            spread = float(distances.mean())
+        return TripletStatistics(self.loss(descriptors, labels, triplets), active, spread)
+
+    def collapsed(self, loss: float, spread: float) -> bool:
+        """Whether all descriptors have become one: loss at the margin, distances near zero."""
+        return loss > 0.9 * self.margin and spread < 0.1 * self.margin
+
+
+def batches_of_classes(
+    labels: Sequence[int],
+    *,
+    classes: int,
+    samples: int,
+    batches: int,
+    rng: np.random.Generator,
+) -> Iterator[list[int]]:
+    """Batches of `samples` random indices from each of `classes` random classes (P and K).
+
+    A class with fewer than `samples` indices is drawn from with replacement.
+
+    Args:
+        labels: The class of each index.
+        classes: P, classes in a batch.
+        samples: K, indices of each.
+        batches: How many batches.
+        rng: Source of randomness.
+
+    Raises:
+        ValueError: there are fewer classes than a batch needs.
+    """
+    available = len(set(labels))
+    if available < classes:
+        raise ValueError(
+            f"a batch needs {classes} classes, but there are {available}: lower "
+            "writers_per_batch or add pages of further writers"
+        )
+    common_functions.NUMPY_RANDOM = rng  # the sampler draws from this module-wide name
+    size = classes * samples
+    sampler = MPerClassSampler(
+        labels, samples, batch_size=size, length_before_new_iter=batches * size
+    )
+    indices = list(sampler)
+    for start in range(0, len(indices), size):
+        yield indices[start : start + size]

@@ -1,0 +1,17 @@
+"""Stage baseline: the starting network without fine-tuning, on every task."""
+
+from pipeline.command import run
+from pipeline.finished import train_cell
+from pipeline.params import load_params
+from pipeline.runs import Run
+
+
+def main() -> None:
+    params = load_params()
+    for name, cell in params.untrained.items():
+        start = Run(name, cell, params.poolings[cell.pooling], seed=0, trained=False)
+        train_cell(params, [start], params.data / "baseline" / name)
+
+
+if __name__ == "__main__":
+    run(main)

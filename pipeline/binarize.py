@@ -1,0 +1,67 @@
+"""Stage binarize: pages of the writer task as ink on background, in 1-bit PNG files."""
+
+import logging
+from pathlib import Path
+from typing import NamedTuple
+
+from dgmp.images.binarization import INK, binarize, shrink
+from dgmp.images.reading import read_gray, write_bilevel
+from pipeline.command import run
+from pipeline.pages import Page, fresh_folder, in_parallel, read_pages, write_pages
+from pipeline.params import Binarize, Params, load_params
+
+log = logging.getLogger(__name__)
+
+
+class _Job(NamedTuple):
+    source: Path
+    target: Path
+    settings: Binarize
+
+
+def main() -> None:
+    stage(load_params())
+
+
+def stage(params: Params) -> None:
+    """Binarize the pages of data/<profile>/acquire/writers.csv into data/<profile>/binarize.
+
+    Raises:
+        ValueError: a page is unreadable or has no ink; the message names it.
+    """
+    source = params.data / "acquire"
+    settings = params.active.binarize
+    pages = read_pages(source / "writers.csv")
+    with fresh_folder(params.data / "binarize") as folder:
+        binary = [page._replace(file=_png_name(page)) for page in pages]
+        for page in binary:
+            (folder / page.file).parent.mkdir(parents=True, exist_ok=True)
+        jobs = [
+            _Job(source / page.file, folder / out.file, settings)
+            for page, out in zip(pages, binary, strict=True)
+        ]
+        for _ in in_parallel(_binarize_page, jobs, workers=params.active.workers, title="binarize"):
+            pass
+        write_pages(folder / "pages.csv", binary)
+    log.info("binarize: %d pages by %s", len(pages), settings.method)
+
+
+def _png_name(page: Page) -> str:
+    return page.file if page.file.lower().endswith(".png") else f"{page.file}.png"
+
+
+def _binarize_page(job: _Job) -> None:
+    settings = job.settings
+    gray = read_gray(job.source)
+    page = binarize(gray, settings.method, window=settings.window, k=settings.k)
+    page = shrink(page, settings.scale)
+    if not (page == INK).any():
+        raise ValueError(
+            f"{job.source}: binarization by {settings.method} finds no ink: remove the page from "
+            "the labels csv, or change binarize of the profile in params.yaml"
+        )
+    write_bilevel(job.target, page)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,252 @@
+"""Stage figures: validation errors of all runs -> Figure 4, mean and deviation per epoch.
+
+Reads data/<profile>/train/<cell>/{curves.csv,runs.json} of the cells of Tables II and III, writes
+reports/<profile>/figure4.png and .svg, and figure4.json, the same curves for `dvc plots`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+import textwrap
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from numpy.typing import NDArray
+
+from pipeline.command import run
+from pipeline.evaluate import RunError, read_run_facts, run_folder, train_command, write_text
+from pipeline.metrics import pooling_label
+from pipeline.params import Cell, Params, PoolingName, Task, load_params
+
+# A logarithmic axis has no zero: what lies below this error, in percent, is drawn here.
+FLOOR = 0.1
+# Okabe and Ito's palette, which colour-blind readers tell apart, and a dash pattern for print.
+STYLES: dict[PoolingName, tuple[str, Any]] = {
+    "avg": ("#0072B2", "-"),
+    "avg_l2": ("#56B4E9", (0, (1, 1))),
+    "max": ("#D55E00", (0, (5, 2))),
+    "mixed": ("#CC79A7", (0, (5, 2, 1, 2))),
+    "lse": ("#E69F00", (0, (2, 2))),
+    "gem": ("#7F7F7F", (0, (8, 2))),
+    "sum": ("#F0E442", "-"),
+    "dgmp": ("#000000", "-"),
+}
+MARKERS = ("", "o", "s", "^")
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "dgmp",
+    "font.size": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Validation error in percent of one cell: mean and mean ± sd over its seeds, by epoch.
+
+    `collapsed` is the number of its runs that collapsed; they are part of the mean.
+    """
+
+    label: str
+    pooling: PoolingName
+    collapsed: int
+    epochs: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Panel:
+    title: str
+    score: str
+    curves: tuple[Curve, ...]
+
+
+def read_errors(
+    file: Path, seeds: Sequence[int], remedy: str
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Validation errors of a curves.csv: epochs (E,) and errors in percent (seeds, E).
+
+    Raises:
+        RunError: naming the file, if it or a seed is missing, if it has no validation error, or
+            if the seeds were validated in different epochs.
+    """
+    errors: dict[int, dict[int, float]] = defaultdict(dict)
+    try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            for row in csv.DictReader(lines):
+                if row["validation_error"]:
+                    error = float(row["validation_error"])
+                    errors[int(row["seed"])][int(row["epoch"])] = error
+    except FileNotFoundError:
+        raise RunError(f"{file} is missing: {remedy}") from None
+    except (KeyError, ValueError) as error:
+        raise RunError(f"{file} is damaged ({error!r}): {remedy}") from None
+    for seed in seeds:
+        if seed not in errors:
+            raise RunError(f"{file} has no validation error of seed {seed}: {remedy}")
+        if errors[seed].keys() != errors[seeds[0]].keys():
+            raise RunError(
+                f"{file}: seeds {seeds[0]} and {seed} were validated in different epochs, so "
+                f"that they have no mean: {remedy}"
+            )
+    epochs = sorted(errors[seeds[0]])
+    return np.array(epochs), np.array([[errors[seed][e] for e in epochs] for seed in seeds])
+
+
+def read_curve(params: Params, name: str, cell: Cell, label: str) -> Curve:
+    """The curve of a cell over the seeds of its runs in params.yaml."""
+    seeds = params.active.schedule(cell.task).seeds
+    remedy = f"run `{train_command(name, params)}`"
+    epochs, errors = read_errors(run_folder(name, params) / "curves.csv", seeds, remedy)
+    mean = errors.mean(axis=0)
+    sd = errors.std(axis=0, ddof=1) if len(seeds) > 1 else np.zeros_like(mean)
+    facts = read_run_facts(name, seeds, params).values()
+    return Curve(
+        label=label,
+        pooling=params.poolings[cell.pooling].name,
+        collapsed=sum(bool(fact.get("collapsed")) for fact in facts),
+        epochs=epochs,
+        mean=np.maximum(mean, FLOOR),
+        low=np.maximum(mean - sd, FLOOR),
+        high=np.maximum(mean + sd, FLOOR),
+    )
+
+
+def read_panels(params: Params) -> list[Panel]:
+    """(a), (b) the script tasks, as in the paper, and (c) the writers of Table II.
+
+    Raises:
+        RunError: naming the file that is missing or damaged, and the command that makes it.
+    """
+    scores: dict[Task, str] = {
+        "scripts_a": "100 − accuracy",
+        "scripts_b": "100 − accuracy",
+        "writers": "100 − mAP",
+    }
+    names = [*params.tables.table3, *params.tables.table2]
+    panels = []
+    for letter, (task, score) in zip("abc", scores.items(), strict=True):
+        cells = {name: params.cells[name] for name in names if params.cells[name].task == task}
+        if not cells:
+            continue
+        margins = {cell.margin for cell in cells.values()}
+        curves = []
+        for name, cell in cells.items():
+            label = pooling_label(params.poolings[cell.pooling])
+            if len(margins) > 1:
+                label += f", margin {cell.margin:g}"
+            curves.append(read_curve(params, name, cell, label))
+        title = f"({letter}) {getattr(params.active.titles, task)}"
+        if task == "writers" and len(margins) == 1:
+            title += f", margin {margins.pop():g}"
+        panels.append(Panel(title, score, tuple(curves)))
+    if not panels:
+        raise ValueError("params.yaml: tables.table2 and tables.table3 list no cell to draw")
+    return panels
+
+
+def plot_rows(panels: Sequence[Panel]) -> list[dict[str, Any]]:
+    """The curves as rows for `dvc plots`: set, pooling, epoch, error, low, high, collapsed."""
+    return [
+        {
+            "set": panel.title,
+            "pooling": curve.label,
+            "epoch": int(epoch),
+            "error": round(float(error), 4),
+            "low": round(float(low), 4),
+            "high": round(float(high), 4),
+            "collapsed": curve.collapsed,
+        }
+        for panel in panels
+        for curve in panel.curves
+        for epoch, error, low, high in zip(
+            curve.epochs, curve.mean, curve.low, curve.high, strict=True
+        )
+    ]
+
+
+def draw(panels: Sequence[Panel]) -> Figure:
+    """Figure 4: a panel for each data set, its mean curves over bands of one deviation."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(3.4 * len(panels), 3.4), layout="constrained")
+        for axes, panel in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+        ):
+            _draw_panel(axes, panel)
+        if any(curve.collapsed for panel in panels for curve in panel.curves):
+            figure.supxlabel("† the mean includes collapsed runs", fontsize=7, ha="right", x=0.99)
+    return figure
+
+
+def _draw_panel(axes: Axes, panel: Panel) -> None:
+    drawn: list[PoolingName] = []
+    for curve in panel.curves:
+        colour, dashes = STYLES[curve.pooling]
+        marker = MARKERS[drawn.count(curve.pooling) % len(MARKERS)]
+        drawn.append(curve.pooling)
+        axes.fill_between(curve.epochs, curve.low, curve.high, color=colour, alpha=0.13, lw=0)
+        axes.plot(
+            curve.epochs,
+            curve.mean,
+            color=colour,
+            linestyle=dashes,
+            marker=marker,
+            markersize=3,
+            linewidth=1.8 if curve.pooling == "dgmp" else 1.3,
+            label=curve.label + (" †" if curve.collapsed else ""),
+        )
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    # A deviation as large as the mean would reach down to the floor and flatten the curves.
+    axes.set_ylim(bottom=0.75 * min(curve.mean.min() for curve in panel.curves))
+    axes.grid(True, axis="y", color="#DDDDDD", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_title(textwrap.fill(panel.title, 36), fontsize=8.5)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(f"validation error [%], {panel.score}")
+    axes.legend(fontsize=7, handlelength=3)
+
+
+def save(figure: Figure, file: Path) -> None:
+    """Write a picture in one step, with nothing in it that changes from day to day."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    kind = file.suffix.removeprefix(".")
+    metadata = {"svg": {"Date": None}, "png": {"Software": None}}[kind]
+    unfinished = file.with_name(file.name + ".part")
+    with mpl.rc_context(STYLE):
+        figure.savefig(unfinished, format=kind, dpi=200, metadata=metadata)
+    os.replace(unfinished, file)
+
+
+def main() -> None:
+    params = load_params()
+    panels = read_panels(params)
+    figure = draw(panels)
+    for ending in ("png", "svg"):
+        save(figure, params.reports / f"figure4.{ending}")
+    text = json.dumps(plot_rows(panels), ensure_ascii=False, indent=1)
+    write_text(params.reports / "figure4.json", text + "\n")
+    log.info("validation errors per epoch: %s", params.reports / "figure4.png")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,339 @@
+"""params.yaml as validated, frozen settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+PARAMS_FILE = Path("params.yaml")
+
+Task = Literal["writers", "scripts_a", "scripts_b"]
+PoolingName = Literal["avg", "avg_l2", "dgmp", "gem", "lse", "max", "mixed", "sum"]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class ParamsError(ValueError):
+    """A setting in params.yaml is missing, unknown, of the wrong type or out of range."""
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Pooling(Settings):
+    """One pooling layer; `lambda` belongs to dgmp, `alpha` to mixed, `r` to lse, `p` to gem."""
+
+    name: PoolingName
+    lambda_: Positive = Field(1000.0, alias="lambda")
+    alpha: float = 0.5
+    r: Positive = 10.0
+    p: Positive = 3.0
+
+    def arguments(self) -> dict[str, float]:
+        """Keyword arguments for `dgmp.build_pooling`."""
+        return {
+            "dgmp": {"lambda_init": self.lambda_},
+            "mixed": {"alpha_init": self.alpha},
+            "lse": {"r_init": self.r},
+            "gem": {"p_init": self.p},
+        }.get(self.name, {})
+
+
+class Cell(Settings):
+    """One table cell: a task, a pooling (a key of `poolings`) and, for writers, a margin."""
+
+    task: Task
+    pooling: str
+    margin: Positive | None = None
+    pooling_multiplier: NonNegative = 1.0
+
+    @model_validator(mode="after")
+    def margin_belongs_to_writers(self) -> Cell:
+        if (self.task == "writers") != (self.margin is not None):
+            raise ValueError("margin goes with task writers, and with no other")
+        return self
+
+
+class Variant(Settings):
+    task: Task
+    margin: Positive
+    seed: Annotated[int, Field(ge=0)]
+    pooling_multiplier: NonNegative
+
+
+class Tables(Settings):
+    table1: tuple[str, ...]
+    table2: tuple[str, ...]
+    table3: tuple[str, ...]
+
+
+class Variation(Settings):
+    scribe: NonNegative
+    letter: NonNegative
+    script: NonNegative
+    wear: NonNegative
+
+
+class PageShape(Settings):
+    """Synthetic pages: pixels, and how much scribes, letters, scripts and wear differ."""
+
+    height: Count
+    width: Count
+    line_pitch: Positive
+    variation: Variation
+
+
+class ScribePages(PageShape):
+    train_scribes: Count
+    train_pages: Count
+    test_scribes: Count
+    test_pages: Count
+
+
+class ScriptPages(PageShape):
+    balanced: bool
+    train: Count
+    validation: Count
+    test: Count
+
+
+class AcquireScribes(Settings):
+    source: Literal["scribes"]
+    seed: Annotated[int, Field(ge=0)]
+    validation_fraction: Fraction
+    writers: ScribePages
+    scripts_a: ScriptPages
+    scripts_b: ScriptPages
+
+
+class Labels(Settings):
+    """A labels.csv below the folder; rows with the same `group` value stay on one side."""
+
+    labels: str | None
+    group: str | None = None
+
+
+class AcquireFolder(Settings):
+    source: Literal["folder"]
+    folder: str
+    seed: Annotated[int, Field(ge=0)]
+    validation_fraction: Fraction
+    writers: Labels
+    scripts_a: Labels
+    scripts_b: Labels
+
+
+class Binarize(Settings):
+    method: Literal["otsu", "sauvola"]
+    window: Count
+    k: float
+    scale: Annotated[float, Field(gt=0, le=1)]
+
+
+class Patches(Settings):
+    """Pixels of the binarized page; `threshold` is a count of Canny edge pixels in a patch."""
+
+    size: Count
+    stride: Count
+    sigma: Positive
+    threshold: NonNegative
+
+
+class Backbone(Settings):
+    name: Literal["narrow", "resnet50"]
+    width: Count
+
+
+class PretrainScribes(PageShape):
+    source: Literal["scribes"]
+    seed: Annotated[int, Field(ge=0)]
+    scribes: Annotated[int, Field(ge=2)]
+    pages: Count
+    crop: Count
+    batch_size: Count
+    steps: Annotated[int, Field(ge=0)]
+    learning_rate: Positive
+
+
+class PretrainImageNet(Settings):
+    source: Literal["imagenet"]
+
+
+class Schedule(Settings):
+    """`decay_start`: the first epoch (0-based) of the exponential decay to 1/1000."""
+
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+    epochs: Annotated[int, Field(ge=0)]
+    decay_start: Annotated[int, Field(ge=0)]
+    learning_rate: Positive
+    weight_decay: NonNegative
+    evaluation_batch: Count
+
+
+class Writers(Schedule):
+    steps_per_epoch: Count | None
+    writers_per_batch: Annotated[int, Field(ge=2)]
+    patches_per_writer: Annotated[int, Field(ge=2)]
+    validate_every: Count
+
+
+class Augmentation(Settings):
+    scale_min: Fraction
+    scale_max: Annotated[float, Field(gt=0, le=1)]
+    aspect_min: Positive
+    aspect_max: Positive
+    rotation: NonNegative
+    brightness: NonNegative
+    contrast: NonNegative
+
+
+class Scripts(Schedule):
+    head_multiplier: Positive
+    batch_size: Annotated[int, Field(ge=2)]
+    crop: Count
+    augmentation: Augmentation
+
+
+class Titles(Settings):
+    writers: str
+    scripts_a: str
+    scripts_b: str
+
+
+class Profile(Settings):
+    titles: Titles
+    acquire: Annotated[AcquireScribes | AcquireFolder, Field(discriminator="source")]
+    binarize: Binarize
+    patches: Patches
+    backbone: Backbone
+    pretrain: Annotated[PretrainScribes | PretrainImageNet, Field(discriminator="source")]
+    workers: Count
+    writers: Writers
+    scripts_a: Scripts
+    scripts_b: Scripts
+
+    def schedule(self, task: Task) -> Writers | Scripts:
+        """The training settings of a task."""
+        return self.writers if task == "writers" else self.scripts(task)
+
+    def scripts(self, task: Task) -> Scripts:
+        """The training settings of a script task."""
+        return self.scripts_a if task == "scripts_a" else self.scripts_b
+
+
+class Profiles(Settings):
+    scribes: Profile
+    manuscripts: Profile
+    paper: Profile
+
+
+class Params(Settings):
+    """The whole of params.yaml."""
+
+    profile: Literal["scribes", "manuscripts", "paper"]
+    pooling: Pooling
+    train: Variant
+    poolings: dict[str, Pooling]
+    cells: dict[str, Cell]
+    untrained: dict[str, Cell]
+    tables: Tables
+    profiles: Profiles
+
+    @model_validator(mode="after")
+    def names_exist(self) -> Params:
+        for name in self.cells.keys() & self.untrained.keys():
+            raise ValueError(f"untrained.{name}: the name is taken by one of cells")
+        for section in ("cells", "untrained"):
+            for name, cell in getattr(self, section).items():
+                if cell.pooling not in self.poolings:
+                    raise ValueError(
+                        f"{section}.{name}.pooling: {cell.pooling!r} is not one of poolings: "
+                        + ", ".join(self.poolings)
+                    )
+        for table, rows in self.tables:
+            for name in rows:
+                if name not in self.cells:
+                    raise ValueError(f"tables.{table}: {name!r} is not one of cells")
+        return self
+
+    @property
+    def active(self) -> Profile:
+        """The settings of the chosen profile."""
+        profile: Profile = getattr(self.profiles, self.profile)
+        return profile
+
+    @property
+    def data(self) -> Path:
+        """Folder of the stages' outputs."""
+        return Path("data") / self.profile
+
+    @property
+    def reports(self) -> Path:
+        """Folder of tables, figures and metrics."""
+        return Path("reports") / self.profile
+
+
+def load_params(path: Path = PARAMS_FILE) -> Params:
+    """Read and validate params.yaml.
+
+    Raises:
+        ParamsError: one line for each wrong key, naming it and what is allowed.
+    """
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{path} is missing: run from the top of the repository") from None
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ParamsError(f"{path} must hold a mapping of settings, got {type(content).__name__}")
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        lines = [_one_line(path, detail) for detail in error.errors()]
+        raise ParamsError("\n".join(lines)) from None
+
+
+def _one_line(path: Path, detail: Any) -> str:
+    key, allowed = _locate(detail["loc"])
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        message = f"unknown key; allowed here: {', '.join(allowed)}"
+    elif detail["type"] not in ("value_error", "missing"):
+        message = f"{message}, got {detail['input']!r}"
+    return f"{path}: {key}: {message}" if key else f"{path}: {message}"
+
+
+def _locate(location: tuple[Any, ...]) -> tuple[str, list[str]]:
+    """The dotted key of an error, without the tags of unions, and the keys allowed beside it."""
+    models: list[type[Settings]] = [Params]
+    key: list[str] = []
+    allowed: list[str] = []
+    for part in location:
+        tagged = [model for model in models if part in _tags(model)]
+        if tagged and len(models) > 1:
+            models = tagged
+            continue
+        key.append(str(part))
+        fields = [(name, field) for m in models for name, field in m.model_fields.items()]
+        allowed = [field.alias or name for name, field in fields]
+        inner = [f.annotation for name, f in fields if part in (name, f.alias)]
+        models = [model for annotation in inner for model in _settings_in(annotation)] or models
+    return ".".join(key), allowed
+
+
+def _settings_in(annotation: Any) -> list[type[Settings]]:
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _settings_in(argument)]
+
+
+def _tags(model: type[Settings]) -> tuple[Any, ...]:
+    source = model.model_fields.get("source")
+    return get_args(source.annotation) if source else ()

@@ -1,0 +1,225 @@
+"""One training run: a cell with a seed, from the data to predictions on the test set."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from accelerate import Accelerator
+from safetensors.torch import load_file, save_file
+from torch import nn
+from tqdm import tqdm
+
+from dgmp.images.augmentation import ScriptAugmentation
+from dgmp.metrics import evaluate_classification
+from dgmp.models import Backbone, Classifier, DescriptorNet, Standardize, build_backbone
+from dgmp.pooling import GlobalPooling, build_pooling
+from dgmp.scripttypes import ScriptBatches, class_scores, cross_entropy_step
+from dgmp.training import Epoch, Fit, OptimizerSettings, build_optimizer, fit, seed_everything
+from dgmp.triplet import BatchHardTripletLoss
+from dgmp.writers import WriterBatches, describe_pages, retrieval_error, triplet_step
+from pipeline.params import Cell, Params, Pooling, Schedule
+from pipeline.task_data import TaskData
+
+log = logging.getLogger(__name__)
+
+LOG_COLUMNS = [
+    "seed",
+    "epoch",
+    "loss",
+    "active_triplets",
+    "validation_error",
+    "pooling_parameter",
+    "learning_rate",
+]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A cell of the tables, or the variant, with a seed.
+
+    Attributes:
+        name: For messages.
+        cell: Task, margin and multiplier of the learning rate.
+        pooling: The pooling layer.
+        seed: Of initial weights, batches and augmentation.
+        trained: False for the starting network as it is.
+    """
+
+    name: str
+    cell: Cell
+    pooling: Pooling
+    seed: int
+    trained: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trained model with its log and its predictions on the test set."""
+
+    model: nn.Module
+    fit: Fit
+    predictions: dict[str, np.ndarray]
+    collapsed: bool = False
+
+
+def train_run(params: Params, run: Run, data: TaskData, folder: Path, *, position: int = 0) -> None:
+    """Train, keep the epoch of the best validation error, predict the test set, write files.
+
+    Args:
+        params: All settings.
+        run: What to train.
+        data: Of the run's task.
+        folder: Gets weights.safetensors, predictions.npz, epochs.csv and run.json.
+        position: Line of the progress bar.
+    """
+    train = _train_writers if run.cell.task == "writers" else _train_scripts
+    schedule = params.active.schedule(run.cell.task)
+    with tqdm(
+        total=schedule.epochs if run.trained else 0,
+        desc=f"{run.name} seed {run.seed}",
+        unit="epoch",
+        position=position,
+        leave=False,
+    ) as bar:
+        outcome = train(params, run, data, bar)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = outcome.model.state_dict()
+    save_file(
+        {key: value.contiguous() for key, value in state.items()}, folder / "weights.safetensors"
+    )
+    np.savez(folder / "predictions.npz", **outcome.predictions)  # type: ignore[arg-type]
+    rows = [{"seed": run.seed} | dataclasses.asdict(epoch) for epoch in outcome.fit.epochs]
+    pd.DataFrame(rows, columns=LOG_COLUMNS).to_csv(folder / "epochs.csv", index=False)
+    summary = {
+        "seed": run.seed,
+        "best_epoch": outcome.fit.best_epoch,
+        "validation_score": round(100 - outcome.fit.best_error, 4),
+        "collapsed": outcome.collapsed,
+    }
+    (folder / "run.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    log.info(
+        "%s seed %d: validation %.1f in epoch %d of %d%s",
+        run.name,
+        run.seed,
+        summary["validation_score"],
+        outcome.fit.best_epoch,
+        len(outcome.fit.epochs),
+        "; COLLAPSED, all descriptors are alike" if outcome.collapsed else "",
+    )
+
+
+def _train_writers(params: Params, run: Run, data: TaskData, bar: tqdm) -> Outcome:
+    settings = params.active.writers
+    rng = seed_everything(run.seed)
+    backbone, pooling = _parts(params, run, last_stride=2)
+    model = DescriptorNet(Standardize(data.mean, data.sd), backbone, pooling)
+    accelerator = Accelerator()
+    assert run.cell.margin is not None  # params.py: a margin goes with task writers
+    loss = BatchHardTripletLoss(run.cell.margin)
+    seen = {"batch": settings.evaluation_batch, "device": accelerator.device}
+    history = fit(
+        model,
+        build_optimizer(model, _optimizer(settings, run)),
+        epochs=settings.epochs if run.trained else 0,
+        decay_start=settings.decay_start,
+        batches=WriterBatches(
+            data.train,
+            writers=settings.writers_per_batch,
+            patches=settings.patches_per_writer,
+            batches=settings.steps_per_epoch,
+            rng=rng,
+        ),
+        step=partial(triplet_step, loss),
+        validate=lambda net: retrieval_error(net, data.val, **seen),
+        accelerator=accelerator,
+        validate_every=settings.validate_every,
+        report=partial(_advance, bar),
+    )
+    test = describe_pages(model, data.test, **seen)
+    predictions = {"descriptors": test.descriptors, "labels": test.writers, "files": test.pages}
+    last = history.epochs[-1] if history.epochs else None
+    collapsed = last is not None and loss.collapsed(last.loss, last.spread or 0.0)
+    return Outcome(model, history, predictions, collapsed)
+
+
+def _train_scripts(params: Params, run: Run, data: TaskData, bar: tqdm) -> Outcome:
+    settings = params.active.scripts(run.cell.task)
+    rng = seed_everything(run.seed)
+    backbone, pooling = _parts(params, run, last_stride=1)
+    standardize = Standardize(data.mean, data.sd)
+    model = Classifier(standardize, backbone, pooling, classes=len(data.classes))
+    accelerator = Accelerator()
+    seen = {
+        "crop": settings.crop,
+        "batch": settings.evaluation_batch,
+        "device": accelerator.device,
+    }
+    ranges = settings.augmentation
+    augmentation = ScriptAugmentation(
+        crop=settings.crop,
+        scale=(ranges.scale_min, ranges.scale_max),
+        aspect=(ranges.aspect_min, ranges.aspect_max),
+        rotation=ranges.rotation,
+        brightness=ranges.brightness,
+        contrast=ranges.contrast,
+    )
+
+    def error(net: nn.Module) -> float:
+        scores = class_scores(net, data.val, **seen)
+        return 100 - evaluate_classification(scores, data.val.labels, data.classes).accuracy
+
+    history = fit(
+        model,
+        build_optimizer(model, _optimizer(settings, run, settings.head_multiplier)),
+        epochs=settings.epochs if run.trained else 0,
+        decay_start=settings.decay_start,
+        batches=ScriptBatches(
+            data.train,
+            np.searchsorted(data.classes, data.train.labels),
+            settings.batch_size,
+            augmentation,
+            rng,
+        ),
+        step=cross_entropy_step,
+        validate=error,
+        accelerator=accelerator,
+        report=partial(_advance, bar),
+    )
+    predictions = {
+        "logits": class_scores(model, data.test, **seen),
+        "labels": data.test.labels,
+        "classes": data.classes,
+        "files": data.test.pages,
+    }
+    return Outcome(model, history, predictions)
+
+
+def _parts(params: Params, run: Run, *, last_stride: int) -> tuple[Backbone, GlobalPooling]:
+    profile = params.active
+    backbone = build_backbone(
+        profile.backbone.name, profile.backbone.width, last_stride=last_stride
+    )
+    backbone.load_state_dict(load_file(params.data / "pretrain" / "weights.safetensors"))
+    return backbone, build_pooling(run.pooling.name, **run.pooling.arguments())
+
+
+def _optimizer(settings: Schedule, run: Run, head: float = 1.0) -> OptimizerSettings:
+    return OptimizerSettings(
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        pooling_multiplier=run.cell.pooling_multiplier,
+        head_multiplier=head,
+    )
+
+
+def _advance(bar: tqdm, epoch: Epoch) -> None:
+    bar.update()
+    if epoch.validation_error is not None:
+        bar.set_postfix(loss=f"{epoch.loss:.3f}", error=f"{epoch.validation_error:.1f}")

@@ -1,0 +1,218 @@
+"""Stage tables: scores of all runs, beside the paper's -> Tables I to III and the baseline.
+
+Reads evaluate/{scores,untrained}.csv and ensemble/scores.csv below data/<profile>/, and
+data/published.yaml. Writes reports/<profile>/table1|table2|table3.{csv,md,tex} and baseline.csv.
+All three formats are rendered from one `Table`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.command import run
+from pipeline.evaluate import csv_text, read_runs, write_text
+from pipeline.layout import (
+    Column,
+    Entry,
+    Line,
+    Section,
+    Table,
+    to_csv,
+    to_latex,
+    to_markdown,
+    to_screen,
+)
+from pipeline.metrics import Results, Score, pooling_label, read_results
+from pipeline.params import Cell, Params, Task, load_params
+
+PUBLISHED = Path("data/published.yaml")
+
+log = logging.getLogger(__name__)
+
+
+def build_tables(params: Params, published: dict[str, Any]) -> list[Table]:
+    """Tables I to III from the runs that params.yaml lists.
+
+    Raises:
+        RunError: naming the file that is missing or lacks a run.
+        ValueError: if a table in params.yaml is empty, or lists a cell that it cannot show.
+    """
+    results = read_results(params)
+    scripts: tuple[Task, ...] = ("scripts_a", "scripts_b")
+    return [
+        _margins(params, published, results),
+        _comparison(params, published, results, "table2", ("writers",), ("mAP", "top1")),
+        _comparison(params, published, results, "table3", scripts, ("accuracy", "ensemble")),
+    ]
+
+
+def _margins(params: Params, published: dict[str, Any], results: Results) -> Table:
+    """Table I: a line for each pooling, a group of columns for each margin."""
+    cells = _cells(params, "table1", ("writers",))
+    margins = list(dict.fromkeys(cell.margin for cell in cells.values()))
+    columns = tuple(Column(score, f"margin {m:g}") for m in margins for score in ("mAP", "top1"))
+    lines = []
+    for pooling in dict.fromkeys(cell.pooling for cell in cells.values()):
+        at = {cell.margin: name for name, cell in cells.items() if cell.pooling == pooling}
+        entries = [
+            _entry(published, results, "table1", at[margin], score) if margin in at else Entry()
+            for margin in margins
+            for score in ("mAP", "top1")
+        ]
+        label = pooling_label(params.poolings[pooling])
+        lines.append(Line(label, tuple(entries), len(params.active.writers.seeds)))
+    sections = (Section(_data(params, "writers"), tuple(lines)),)
+    caption = "Impact of the triplet loss margin on writer retrieval"
+    notes = _notes(params, published, columns, sections, ("writers",))
+    return Table("table1", "Table I", caption, columns, sections, notes, decimals=2)
+
+
+def _comparison(
+    params: Params,
+    published: dict[str, Any],
+    results: Results,
+    table: str,
+    tasks: tuple[Task, ...],
+    scores: tuple[Score, ...],
+) -> Table:
+    """Tables II and III: for each task a line for each cell, then the cited systems."""
+    cells = _cells(params, table, tasks)
+    margins = sorted({cell.margin for cell in cells.values() if cell.margin is not None})
+    columns = tuple(Column(score) for score in scores)
+    sections = []
+    for letter, task in zip("ab", tasks, strict=False):
+        lines = []
+        for name in (name for name, cell in cells.items() if cell.task == task):
+            entries = tuple(_entry(published, results, table, name, score) for score in scores)
+            label = pooling_label(params.poolings[cells[name].pooling])
+            at = f", margin {cells[name].margin:g}" if len(margins) > 1 else ""
+            lines.append(Line(label + at, entries, len(params.active.schedule(task).seeds)))
+        for system in published["cited"][task]:
+            entries = tuple(Entry(paper=system.get(score)) for score in scores)
+            lines.append(Line(system["name"], entries, reference=system["reference"]))
+        part = f"({letter}) " if len(tasks) > 1 else ""
+        sections.append(Section(part + _data(params, task), tuple(lines)))
+    if table == "table2":
+        number, caption = "Table II", "Global pooling methods for writer retrieval"
+        caption += f", margin {margins[0]:g}" if len(margins) == 1 else ""
+    else:
+        number, caption = "Table III", "Classification accuracy, mean of the runs (Avg) and "
+        caption += "ensemble (Ens)"
+    notes = _notes(params, published, columns, sections, tasks)
+    return Table(table, number, caption, columns, tuple(sections), notes, decimals=1)
+
+
+def _cells(params: Params, table: str, tasks: tuple[Task, ...]) -> dict[str, Cell]:
+    cells = {name: params.cells[name] for name in getattr(params.tables, table)}
+    if not cells:
+        raise ValueError(f"params.yaml: tables.{table} lists no cell: list at least one")
+    seen: dict[tuple[Task, str, float | None], str] = {}
+    for name, cell in cells.items():
+        if cell.task not in tasks:
+            raise ValueError(
+                f"params.yaml: tables.{table}: {name} is of task {cell.task}, but this table "
+                f"shows {' and '.join(tasks)}"
+            )
+        other = seen.setdefault((cell.task, cell.pooling, cell.margin), name)
+        if other != name:
+            raise ValueError(
+                f"params.yaml: tables.{table}: {other} and {name} have the same task, pooling "
+                f"and margin, so that readers could not tell them apart: list one of them"
+            )
+    return cells
+
+
+def _entry(
+    published: dict[str, Any], results: Results, table: str, cell: str, score: Score
+) -> Entry:
+    paper = published["cells"][table].get(cell, {}).get(score)
+    return Entry(results.summarize(cell, score), paper)
+
+
+def _data(params: Params, task: Task) -> str:
+    seeds = ", ".join(map(str, params.active.schedule(task).seeds))
+    return f"{getattr(params.active.titles, task)} (seeds {seeds})"
+
+
+def _notes(
+    params: Params,
+    published: dict[str, Any],
+    columns: Sequence[Column],
+    sections: Sequence[Section],
+    tasks: Sequence[Task],
+) -> tuple[str, ...]:
+    data = " and ".join(published["data"][task] for task in tasks)
+    own = "the data of this profile" if params.profile == "paper" else "not on this profile's data"
+    notes = [
+        "In percent: mean ± sample standard deviation over the runs where there are several; the "
+        "best measured value of a column in bold.",
+        f"‡ As printed in the paper, measured on {data}: {own}.",
+    ]
+    if any(line.reference for section in sections for line in section.lines):
+        notes.append("Cited: systems that the paper cites, with its values; not run here.")
+    if any(column.score == "ensemble" for column in columns):
+        notes.append(
+            "Ens: one ensemble of all runs, softmax outputs weighted by validation accuracy."
+        )
+    return (*notes, *_collapses(columns, sections))
+
+
+def _collapses(columns: Sequence[Column], sections: Sequence[Section]) -> Iterator[str]:
+    """One note for each cell with collapsed runs, which stand in several columns."""
+    for section in sections:
+        for line in section.lines:
+            found = {
+                column.group: entry.measured
+                for column, entry in zip(columns, line.entries, strict=True)
+                if entry.measured and entry.measured.collapsed
+            }
+            for group, measured in found.items():
+                data = section.title if len(sections) > 1 else ""
+                where = ", ".join(part for part in (data, line.label, group) if part)
+                yield (
+                    f"† {where}: {measured.collapsed} of {measured.runs} runs collapsed (the loss "
+                    f"stayed at the margin, all distances near zero); the mean is over all runs."
+                )
+
+
+def baseline(params: Params, results: Results) -> str:
+    """The untrained rows as CSV, beside the trained mean of the same task, pooling and margin."""
+    untrained = read_runs(params.data / "evaluate" / "untrained.csv", params.untrained, params)
+    scores: tuple[Score, ...] = ("mAP", "top1", "accuracy")
+    header = ["name", "pooling", "task", *scores, "trained_cell"]
+    rows: list[list[Any]] = [[*header, *(f"trained_{score}" for score in scores), "trained_runs"]]
+    for one in untrained:
+        values = [getattr(one, score) for score in scores]
+        same = (one.task, one.pooling, one.margin)
+        trained = [n for n, c in params.cells.items() if (c.task, c.pooling, c.margin) == same]
+        means: list[Any] = [None] * (len(scores) + 1)
+        if trained:
+            found = [
+                None if value is None else results.summarize(trained[0], score)
+                for score, value in zip(scores, values, strict=True)
+            ]
+            runs = [summary.runs for summary in found if summary]
+            means = [*(summary and f"{summary.mean:.4f}" for summary in found), runs[0]]
+        shown = [None if value is None else f"{value:.4f}" for value in values]
+        rows.append([one.cell, one.pooling, one.task, *shown, "".join(trained[:1]), *means])
+    return csv_text(rows)
+
+
+def main() -> None:
+    params = load_params()
+    published = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
+    for table in build_tables(params, published):
+        for ending, render in (("csv", to_csv), ("md", to_markdown), ("tex", to_latex)):
+            write_text(params.reports / f"{table.name}.{ending}", render(table))
+        if table.name != "table1":
+            log.info("%s", to_screen(table))
+    write_text(params.reports / "baseline.csv", baseline(params, read_results(params)))
+
+
+if __name__ == "__main__":
+    run(main)

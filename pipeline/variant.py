@@ -1,0 +1,30 @@
+"""Stage variant: one run of your own beside the tables, set by `pooling` and `train`."""
+
+import json
+
+from pipeline.command import run
+from pipeline.evaluate import score
+from pipeline.finished import train_cell
+from pipeline.params import Cell, load_params
+from pipeline.runs import Run
+
+
+def main() -> None:
+    params = load_params()
+    chosen = params.train
+    cell = Cell(
+        task=chosen.task,
+        pooling="variant",
+        margin=chosen.margin if chosen.task == "writers" else None,
+        pooling_multiplier=chosen.pooling_multiplier,
+    )
+    output = params.data / "variant"
+    train_cell(params, [Run("variant", cell, params.pooling, chosen.seed)], output)
+    scores = score(output / f"seed{chosen.seed}.npz", chosen.task)
+    summary = json.loads((output / "runs.json").read_text(encoding="utf-8"))[0]
+    path = output / "scores.json"
+    path.write_text(json.dumps(scores | summary, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,96 @@
+import pytest
+import torch
+from torchvision.models import resnet50
+
+from dgmp.models import (
+    Classifier,
+    DescriptorNet,
+    NarrowResNet,
+    ResNet50,
+    Standardize,
+    build_backbone,
+)
+from dgmp.pooling import build_pooling
+
+WIDTH = 2
+HEAD = ("avgpool", "fc")
+
+
+@pytest.fixture(scope="module")
+def big() -> ResNet50:
+    torch.manual_seed(0)
+    return ResNet50().eval()
+
+
+@pytest.mark.parametrize(("last_stride", "reduction"), [(2, 32), (1, 16)])
+def test_shapes_of_the_narrow_net(last_stride: int, reduction: int) -> None:
+    net = NarrowResNet(WIDTH, last_stride=last_stride)
+    volume = net(torch.rand(2, 1, 96, 64))
+    assert volume.shape == (2, 32 * WIDTH, 96 // reduction, 64 // reduction)
+    assert net.channels == 32 * WIDTH
+
+
+def test_property_both_strides_of_the_narrow_net_take_the_same_weights() -> None:
+    coarse, fine = (NarrowResNet(WIDTH, last_stride=stride).eval() for stride in (2, 1))
+    fine.load_state_dict(coarse.state_dict())
+    x = torch.rand(1, 1, 64, 64)
+    # The last block is evaluated at twice as many places, among them those of stride 2.
+    torch.testing.assert_close(fine(x)[:, :, ::2, ::2], coarse(x))
+
+
+def test_oracle_state_of_resnet50_is_torchvisions_without_its_classifier(big: ResNet50) -> None:
+    wanted = [key for key in resnet50().state_dict() if not key.startswith("fc.")]
+    assert list(big.layers.state_dict()) == wanted
+
+
+def test_oracle_features_of_resnet50_are_torchvisions(big: ResNet50) -> None:
+    whole = resnet50().eval()
+    whole.load_state_dict(big.layers.state_dict(), strict=False)
+    layers = dict(whole.named_children())
+    features = torch.nn.Sequential(*(layers[name] for name in layers if name not in HEAD))
+    x = torch.rand(1, 1, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(big(x), features(x.repeat(1, 3, 1, 1)))
+
+
+def test_shapes_of_resnet50(big: ResNet50) -> None:
+    fine = ResNet50(last_stride=1).eval()
+    fine.load_state_dict(big.state_dict())
+    x = torch.rand(1, 1, 64, 96)
+    with torch.no_grad():
+        coarse_volume, fine_volume = big(x), fine(x)
+    assert coarse_volume.shape == (1, 2048, 2, 3)
+    assert fine_volume.shape == (1, 2048, 4, 6)
+    assert big.channels == 2048
+
+
+@pytest.mark.parametrize("pooling", ["avg", "dgmp", "lse"])
+def test_property_descriptors_have_unit_length(pooling: str) -> None:
+    net = DescriptorNet(Standardize(0.9, 0.2), NarrowResNet(WIDTH), build_pooling(pooling))
+    lengths = net(torch.rand(3, 1, 64, 64)).norm(dim=1)
+    torch.testing.assert_close(lengths, torch.ones(3))
+
+
+def test_shapes_of_the_classifier() -> None:
+    net = Classifier(Standardize(0.9, 0.2), NarrowResNet(WIDTH), build_pooling("avg"), classes=5)
+    assert net(torch.rand(3, 1, 64, 64)).shape == (3, 5)
+
+
+def test_standardize_makes_zero_mean_and_unit_deviation() -> None:
+    x = torch.rand(4, 1, 8, 8)
+    standardize = Standardize(x.mean().item(), x.std().item())
+    out = standardize(x)
+    assert out.mean().item() == pytest.approx(0, abs=1e-5)
+    assert out.std().item() == pytest.approx(1, abs=1e-5)
+    assert set(standardize.state_dict()) == {"mean", "sd"}
+
+
+@pytest.mark.parametrize("sd", [0.0, -1.0, float("nan")])
+def test_errors_standardize_wants_a_positive_deviation(sd: float) -> None:
+    with pytest.raises(ValueError, match="standard deviation of the input must be positive, got"):
+        Standardize(0.5, sd)
+
+
+def test_errors_unknown_backbone() -> None:
+    with pytest.raises(ValueError, match="no backbone 'vgg'; there are: narrow, resnet50"):
+        build_backbone("vgg", 8, last_stride=2)

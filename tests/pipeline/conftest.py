@@ -1,0 +1,152 @@
+"""A made-up project with finished runs of every cell, for the stages after training."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from pipeline.params import Cell, Params, load_params
+
+ROOT = Path(__file__).parents[2]
+WRITER_SEEDS = [0, 1]
+SCRIPT_SEEDS = [0, 1, 2]
+EPOCHS = 6
+CLASSES = np.array(["caroline", "cursiva", "textualis"])
+
+
+class Project:
+    """The made-up project in the current directory; its settings can be changed by hand."""
+
+    def __init__(self, params: Params) -> None:
+        self.params = params
+
+    @property
+    def data(self) -> Path:
+        return self.params.data
+
+    @property
+    def reports(self) -> Path:
+        return self.params.reports
+
+    def run(self, name: str, file: str) -> Path:
+        """A file of a cell or an untrained row."""
+        return self.data / ("train" if name in self.params.cells else "baseline") / name / file
+
+    def edit_run(self, name: str, seed: int, **changes) -> None:
+        """Change the entry of a seed in runs.json."""
+        file = self.run(name, "runs.json")
+        runs = json.loads(file.read_text(encoding="utf-8"))
+        next(one for one in runs if one["seed"] == seed).update(changes)
+        file.write_text(json.dumps(runs), encoding="utf-8")
+
+    def edit_arrays(self, name: str, file: str, edit) -> None:
+        """Change the arrays of a prediction file by a function of a dict of them."""
+        with np.load(self.run(name, file)) as archive:
+            arrays = dict(archive)
+        edit(arrays)
+        np.savez(self.run(name, file), **arrays)
+
+    def set(self, key: str, value) -> Params:
+        """Set a dotted key of params.yaml and load it again."""
+        file = Path("params.yaml")
+        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+        *path, last = key.split(".")
+        section = settings
+        for part in path:
+            section = section[part]
+        section[last] = value
+        file.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+        self.params = load_params()
+        return self.params
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Project:
+    monkeypatch.chdir(tmp_path)
+    return Project(make_project(tmp_path))
+
+
+def make_project(folder: Path) -> Params:
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    settings["profile"] = "scribes"
+    profile = settings["profiles"]["scribes"]
+    profile["writers"]["seeds"] = WRITER_SEEDS
+    profile["scripts_a"]["seeds"] = profile["scripts_b"]["seeds"] = SCRIPT_SEEDS
+    profile["titles"] = {
+        "writers": "made-up scribes",
+        "scripts_a": "made-up scripts & 50% more",
+        "scripts_b": "made-up scripts_b",
+    }
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    (folder / "data").mkdir()
+    published = (ROOT / "data" / "published.yaml").read_text(encoding="utf-8")
+    (folder / "data" / "published.yaml").write_text(published, encoding="utf-8")
+    params = load_params()
+    for position, (name, cell) in enumerate(params.cells.items()):
+        write_cell(params, name, cell, params.active.schedule(cell.task).seeds, position)
+    for position, (name, cell) in enumerate(params.untrained.items()):
+        write_cell(params, name, cell, [0], 100 + position)
+    variant = params.data / "variant"
+    variant.mkdir()
+    scores = {"mAP": 51.23456, "top1": 70.0, "best_epoch": 3, "collapsed": False}
+    (variant / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
+    return params
+
+
+def write_cell(params: Params, name: str, cell: Cell, seeds, position: int) -> None:
+    trained = name in params.cells
+    folder = params.data / ("train" if trained else "baseline") / name
+    folder.mkdir(parents=True)
+    for seed in seeds:
+        rng = np.random.default_rng([position, seed])
+        np.savez(folder / f"seed{seed}.npz", **predictions(cell.task, rng, 2.0 if trained else 0.5))
+    runs = [
+        {"seed": s, "best_epoch": 4, "validation_score": 70.0 + s, "collapsed": False}
+        for s in seeds
+    ]
+    (folder / "runs.json").write_text(json.dumps(runs), encoding="utf-8")
+    if trained:
+        write_curves(folder / "curves.csv", cell, seeds, position)
+
+
+def predictions(task: str, rng: np.random.Generator, signal: float) -> dict[str, np.ndarray]:
+    if task == "writers":
+        writers = np.repeat(np.arange(8), 3)
+        points = rng.normal(size=(24, 6)) + signal * np.eye(8, 6)[writers]
+        return {
+            "descriptors": points.astype(np.float32),
+            "labels": np.array([f"writer {w}" for w in writers]),
+            "files": np.array([f"pages/{i}.png" for i in range(24)]),
+        }
+    scripts = np.arange(30) % 3
+    return {
+        "logits": (rng.normal(size=(30, 3)) + signal * np.eye(3)[scripts]).astype(np.float32),
+        "labels": CLASSES[scripts],
+        "classes": CLASSES,
+        "files": np.array([f"pages/{task}-{i}.png" for i in range(30)]),
+    }
+
+
+def write_curves(file: Path, cell: Cell, seeds, position: int) -> None:
+    rng = np.random.default_rng(position)
+    level = 20 + 10 * rng.random()
+    with file.open("w", newline="", encoding="utf-8") as lines:
+        rows = csv.writer(lines)
+        rows.writerow(
+            [
+                "seed",
+                "epoch",
+                "loss",
+                "active_triplets",
+                "validation_error",
+                "pooling_parameter",
+                "learning_rate",
+            ]
+        )
+        for seed in seeds:
+            for epoch in range(1, EPOCHS + 1):
+                error = level + 60 * np.exp(-epoch / 2) + rng.normal() * 1.5
+                rows.writerow([seed, epoch, 0.1, "", f"{error:.4f}", "", 0.001])

@@ -1,0 +1,207 @@
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dgmp.metrics import evaluate_classification, evaluate_retrieval
+from pipeline import evaluate
+
+
+def rows(file):
+    with file.open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_smoke(project):
+    evaluate.main()
+    scores = rows(project.data / "evaluate" / "scores.csv")
+    assert list(scores[0]) == [
+        "cell",
+        "task",
+        "pooling",
+        "margin",
+        "seed",
+        "mAP",
+        "top1",
+        "accuracy",
+        "validation_score",
+        "best_epoch",
+        "collapsed",
+    ]
+    expected = [
+        (name, str(seed))
+        for name, cell in project.params.cells.items()
+        for seed in project.params.active.schedule(cell.task).seeds
+    ]
+    assert [(row["cell"], row["seed"]) for row in scores] == expected
+    untrained = rows(project.data / "evaluate" / "untrained.csv")
+    assert [row["cell"] for row in untrained] == list(project.params.untrained)
+    assert not list(project.data.rglob("*.part"))
+
+
+def test_scores_are_those_of_dgmp(project):
+    evaluate.main()
+    found = {
+        (row["cell"], row["seed"]): row for row in rows(project.data / "evaluate" / "scores.csv")
+    }
+    with np.load(project.data / "train" / "writers-max-m02" / "seed1.npz") as arrays:
+        writers = evaluate_retrieval(arrays["descriptors"], arrays["labels"])
+    with np.load(project.data / "train" / "scripts-b-max" / "seed2.npz") as arrays:
+        scripts = evaluate_classification(arrays["logits"], arrays["labels"], arrays["classes"])
+    row = found["writers-max-m02", "1"]
+    assert float(row["mAP"]) == pytest.approx(writers.mean_average_precision, abs=1e-6)
+    assert float(row["top1"]) == pytest.approx(writers.top1, abs=1e-6)
+    assert (row["accuracy"], row["margin"], row["best_epoch"]) == ("", "0.200000", "4")
+    row = found["scripts-b-max", "2"]
+    assert float(row["accuracy"]) == pytest.approx(scripts.accuracy, abs=1e-6)
+    assert (row["mAP"], row["margin"], float(row["validation_score"])) == ("", "", 72)
+
+
+def test_score_of_one_file(project):
+    file = project.data / "train" / "writers-avg-m01" / "seed0.npz"
+    assert evaluate.score(file, "writers").keys() == {"mAP", "top1"}
+    file = project.data / "train" / "scripts-a-avg" / "seed0.npz"
+    assert evaluate.score(file, "scripts_a").keys() == {"accuracy"}
+
+
+def test_written_rows_are_read_back(project):
+    runs = evaluate.evaluate(project.params, project.params.cells)
+    file = Path("scores.csv")
+    evaluate.write_runs(file, runs)
+    again = evaluate.read_runs(file, project.params.cells, project.params)
+    assert [one.cell for one in again] == [one.cell for one in runs]
+    assert again[0].mAP == pytest.approx(runs[0].mAP, abs=1e-6)
+    assert again[0].collapsed is False
+
+
+def test_only_seeds_of_params_count(project):
+    params = project.set("profiles.scribes.scripts_a.seeds", [2, 0])
+    runs = evaluate.evaluate(params, params.cells)
+    assert [one.seed for one in runs if one.cell == "scripts-a-avg"] == [2, 0]
+
+
+def test_collapse_is_carried(project):
+    project.edit_run("writers-max-m05", 1, collapsed=True)
+    runs = evaluate.evaluate(project.params, project.params.cells)
+    assert [(one.cell, one.seed) for one in runs if one.collapsed] == [("writers-max-m05", 1)]
+
+
+@pytest.mark.parametrize("score", [None, float("nan"), float("-inf")])
+def test_a_run_without_validation(project, score):
+    project.edit_run("writers-max-m05", 1, validation_score=score)
+    runs = evaluate.evaluate(project.params, project.params.cells)
+    missing = [(one.cell, one.seed) for one in runs if one.validation_score is None]
+    assert missing == [("writers-max-m05", 1)]
+
+
+def damage(folder, what):
+    file = folder / "seed1.npz"
+    if what == "missing":
+        file.unlink()
+    elif what == "cut short":
+        file.write_bytes(file.read_bytes()[:300])
+    elif what == "not an archive":
+        file.write_text("nothing")
+    elif what == "other arrays":
+        np.savez(file, labels=np.array(["a"]), files=np.array(["b"]))
+    elif what == "objects":
+        np.savez(
+            file,
+            labels=np.array(["a", None]),
+            files=np.array(["b"]),
+            descriptors=np.zeros((2, 2)),
+        )
+
+
+@pytest.mark.parametrize(
+    "what", ["missing", "cut short", "not an archive", "other arrays", "objects"]
+)
+def test_damaged_predictions_are_named_with_the_remedy(project, what):
+    damage(project.data / "train" / "writers-avg-m02", what)
+    with pytest.raises(ValueError, match=r"writers-avg-m02/seed1\.npz") as error:
+        evaluate.main()
+    assert "dvc repro train@writers-avg-m02" in str(error.value)
+    assert not (project.data / "evaluate").exists()
+
+
+def test_missing_runs_are_named_with_the_remedy(project):
+    project.set("profiles.scribes.scripts_a.seeds", [0, 7])
+    with pytest.raises(ValueError, match=r"runs\.json has no run of seed 7: run `dvc repro train@"):
+        evaluate.main()
+    (project.data / "baseline" / "writers-avg-untrained" / "runs.json").unlink()
+    project.set("profiles.scribes.scripts_a.seeds", [0])
+    with pytest.raises(ValueError, match=r"runs\.json is missing: run `dvc repro baseline`"):
+        evaluate.main()
+
+
+def test_damaged_facts(project):
+    (project.data / "train" / "writers-avg-m01" / "runs.json").write_text('{"seed": 0}')
+    with pytest.raises(ValueError, match=r"runs\.json is not a list of runs"):
+        evaluate.main()
+
+
+@pytest.mark.parametrize("name", ["writers-lse-m01", "writers-avg-untrained"])
+def test_runs_on_other_pages_are_refused(project, name):
+    folder = project.data / ("train" if name in project.params.cells else "baseline") / name
+    with np.load(folder / "seed0.npz") as archive:
+        arrays = dict(archive)
+    arrays["files"] = arrays["files"][::-1]
+    np.savez(folder / "seed0.npz", **arrays)
+    with pytest.raises(ValueError, match="were predicted on different test pages") as error:
+        evaluate.main()
+    assert f"{name}/seed0.npz" in str(error.value)
+    assert not (project.data / "evaluate").exists()
+
+
+def test_scores_that_cannot_be_computed_name_the_file(project):
+    file = project.data / "train" / "scripts-a-max" / "seed0.npz"
+    with np.load(file) as archive:
+        arrays = dict(archive)
+    arrays["logits"][5] = np.nan
+    np.savez(file, **arrays)
+    with pytest.raises(ValueError, match=r"scripts-a-max/seed0\.npz: a logit of page 5 is not"):
+        evaluate.score(file, "scripts_a")
+
+
+def test_stale_rows_are_refused(project):
+    file = project.data / "evaluate" / "scores.csv"
+    with pytest.raises(ValueError, match=r"scores\.csv is missing: run `dvc repro evaluate`"):
+        evaluate.read_runs(file, project.params.cells, project.params)
+    evaluate.main()
+    text = file.read_text()
+    file.write_text(text.replace("writers-avg-m05,writers,avg,", "writers-avg-m05,writers,max,"))
+    with pytest.raises(
+        ValueError, match=r"measured as writers, max.*params\.yaml says writers, avg"
+    ):
+        evaluate.read_runs(file, project.params.cells, project.params)
+    file.write_text("\n".join(line for line in text.split("\n") if "scripts-b-max" not in line))
+    with pytest.raises(ValueError, match="no row for cell scripts-b-max, seed 0"):
+        evaluate.read_runs(file, project.params.cells, project.params)
+    file.write_text("cell,seed\nwriters-avg-m01,0\n")
+    with pytest.raises(ValueError, match="is damaged"):
+        evaluate.read_runs(file, project.params.cells, project.params)
+
+
+def test_rows_of_runs_not_in_params_are_ignored(project):
+    evaluate.main()
+    file = project.data / "evaluate" / "scores.csv"
+    before = evaluate.read_runs(file, project.params.cells, project.params)
+    file.write_text(file.read_text() + "writers-avg-m01,writers,avg,0.1,99,1,1,,50,1,False\n")
+    assert evaluate.read_runs(file, project.params.cells, project.params) == before
+
+
+def test_the_stages_after_training_do_not_load_torch():
+    modules = ["evaluate", "ensemble", "tables", "metrics", "figures"]
+    code = "import sys, importlib, json\n" + "".join(
+        f"importlib.import_module('pipeline.{name}')\n" for name in modules
+    )
+    code += "print(json.dumps([m for m in ('torch', 'sklearn', 'pandas') if m in sys.modules]))"
+    root = Path(evaluate.__file__).parents[1]
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert json.loads(result.stdout) == []

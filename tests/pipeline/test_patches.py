@@ -1,0 +1,141 @@
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from dgmp.images.pages import PageStore
+from dgmp.images.patches import PatchStore
+from dgmp.images.reading import read_gray, write_bilevel
+from pipeline import acquire, binarize, patches
+from pipeline.pages import SPLITS, Page, write_pages
+from pipeline.params import Params, load_params
+
+ROOT = Path(__file__).parents[2]
+CUT = {"size": 40, "stride": 24, "sigma": 1, "threshold": 60}
+
+
+@pytest.fixture
+def params(tmp_path, monkeypatch) -> Params:
+    """Toy settings in an empty directory: 8 + 4 writer pages, 36 pages for each script task."""
+    monkeypatch.chdir(tmp_path)
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    settings["profile"] = "scribes"
+    profile = settings["profiles"]["scribes"]
+    shape = {"height": 96, "width": 120, "line_pitch": 24}
+    writers = {"train_scribes": 4, "train_pages": 2, "test_scribes": 2, "test_pages": 2}
+    scripts = shape | {"balanced": True, "train": 12, "validation": 12, "test": 12}
+    profile["acquire"] |= {"writers": shape | writers, "scripts_a": scripts, "scripts_b": scripts}
+    profile["patches"] = CUT
+    profile["scripts_a"]["crop"] = 24
+    profile["workers"] = 1
+    Path("params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return load_params()
+
+
+def hand_over(params: Params, pages: dict[str, np.ndarray]) -> None:
+    """Binarized pages <split>-<name>, and empty script tasks, as the earlier stages leave them."""
+    folder = params.data / "binarize"
+    folder.mkdir(parents=True)
+    (params.data / "acquire").mkdir()
+    for task in ("scripts_a", "scripts_b"):
+        write_pages(params.data / "acquire" / f"{task}.csv", [])
+    for name, page in pages.items():
+        write_bilevel(folder / f"{name}.png", page)
+    rows = [Page(f"{name}.png", "w", name.split("-")[0]) for name in pages]
+    write_pages(folder / "pages.csv", rows)
+
+
+def lines(height: int, width: int) -> np.ndarray:
+    page = np.full((height, width), 255, np.uint8)
+    page[5:-5:10, 5:-5] = 0
+    return page
+
+
+def test_smoke_acquire_binarize_patches(params):
+    for stage in (acquire, binarize, patches):
+        stage.stage(params)
+    folder = params.data / "patches"
+    summary = json.loads((folder / "writers" / "summary.json").read_text())
+    for split, pages in (("train", 4), ("val", 4), ("test", 4)):
+        store = PatchStore(folder / "writers" / f"{split}.npy", folder / "writers" / f"{split}.csv")
+        assert summary[split]["pages"] == len(set(store.pages)) == pages
+        assert summary[split]["patches"] == len(store)
+        assert store.edges.min() > 60 or summary[split]["fallbacks"]["below_threshold"]
+        for index, ink in enumerate(store.read(slice(None))):
+            y, x = store.corners[index]
+            page = read_gray(params.data / "binarize" / store.pages[index])
+            np.testing.assert_array_equal(page[y : y + 40, x : x + 40] == 0, ink)
+    train = PatchStore(folder / "writers" / "train.npy", folder / "writers" / "train.csv")
+    paper = 1 - train.read(slice(None)).astype(float)
+    assert summary["mean"] == pytest.approx(paper.mean())
+    assert summary["sd"] == pytest.approx(paper.std())
+
+
+def test_oracle_script_pages_are_shrunk_to_the_longest_useful_side(params):
+    for stage in (acquire, binarize, patches):
+        stage.stage(params)
+    for task, height, width in (("scripts_a", 85, 106), ("scripts_b", 96, 120)):
+        folder = params.data / "patches" / task
+        summary = json.loads((folder / "summary.json").read_text())
+        for split in SPLITS:
+            store = PageStore(folder / f"{split}.raw", folder / f"{split}.csv")
+            assert len(store) == summary[split]["pages"] == 12
+            assert store[0].shape == (height, width)
+        train = PageStore(folder / "train.raw", folder / "train.csv")
+        pixels = np.stack([train[i] for i in range(12)]) / 255
+        assert summary["mean"] == pytest.approx(pixels.mean())
+        assert summary["sd"] == pytest.approx(pixels.std())
+    np.testing.assert_array_equal(train[0], read_gray(params.data / "acquire" / train.pages[0]))
+
+
+def test_property_workers_do_not_change_the_files(params):
+    pages = {f"{split}-{n}": lines(60 + n, 80) for n in range(3) for split in SPLITS}
+    hand_over(params, pages)
+    files = [f"{split}.{suffix}" for split in SPLITS for suffix in ("npy", "csv")]
+    outputs = []
+    for workers in (1, 2):
+        profile = params.active.model_copy(update={"workers": workers})
+        profiles = params.profiles.model_copy(update={"scribes": profile})
+        patches.stage(params.model_copy(update={"profiles": profiles}))
+        folder = params.data / "patches" / "writers"
+        outputs.append([(folder / file).read_bytes() for file in files])
+    assert outputs[0] == outputs[1]
+
+
+def test_oracle_fallbacks_are_counted(params, caplog):
+    caplog.set_level("INFO")
+    faint = np.full((60, 60), 255, np.uint8)
+    faint[30, 30] = 0
+    hand_over(params, {"train-a": lines(60, 80), "train-b": lines(20, 80), "train-c": faint})
+    patches.stage(params)
+    summary = json.loads((params.data / "patches/writers/summary.json").read_text())
+    assert summary["train"]["fallbacks"] == {"padded": 1, "below_threshold": 1}
+    assert summary["test"] == {
+        "pages": 0, "patches": 0, "fallbacks": {"padded": 0, "below_threshold": 0},
+    }  # fmt: skip
+    assert "fallbacks: 1 pages padded, 1 pages below the threshold" in caplog.text
+
+
+def test_shapes_no_pages_at_all(params):
+    hand_over(params, {})
+    patches.stage(params)
+    for task in ("writers", "scripts_a"):
+        summary = json.loads((params.data / "patches" / task / "summary.json").read_text())
+        assert summary["mean"] is None
+    folder = params.data / "patches"
+    assert len(PatchStore(folder / "writers/val.npy", folder / "writers/val.csv")) == 0
+    assert len(PageStore(folder / "scripts_b/val.raw", folder / "scripts_b/val.csv")) == 0
+
+
+def test_errors_name_the_page(params):
+    hand_over(params, {"val-a": lines(60, 80), "val-blank": np.full((60, 60), 255, np.uint8)})
+    with pytest.raises(ValueError, match=r"val-blank\.png: .* has no ink: remove it"):
+        patches.stage(params)
+    gray = np.arange(3600, dtype=np.uint8).reshape(60, 60)
+    cv2.imwrite(str(params.data / "binarize" / "val-blank.png"), gray)
+    with pytest.raises(ValueError, match=r"val-blank\.png is not binary: run the stage binarize"):
+        patches.stage(params)
+    assert not (params.data / "patches").exists()

@@ -1,0 +1,263 @@
+import csv
+import re
+from statistics import mean, stdev
+
+import pytest
+import yaml
+
+from pipeline import ensemble, evaluate, layout, tables
+from pipeline.layout import Column, Entry, Line, Section, Table
+from pipeline.metrics import Summary
+
+
+@pytest.fixture
+def scored(project):
+    evaluate.main()
+    ensemble.main()
+    return project
+
+
+def read_csv(file):
+    with file.open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def built(project):
+    published = yaml.safe_load(tables.PUBLISHED.read_text(encoding="utf-8"))
+    return {table.name: table for table in tables.build_tables(project.params, published)}
+
+
+def test_smoke(scored, caplog):
+    caplog.set_level("INFO")
+    tables.main()
+    names = [f"table{n}.{ending}" for n in (1, 2, 3) for ending in ("csv", "md", "tex")]
+    assert sorted(file.name for file in scored.reports.iterdir()) == ["baseline.csv", *names]
+    assert "Table II: Global pooling methods" in caplog.text
+    assert "Fribourg" not in caplog.text
+
+
+def test_csv_agrees_with_the_oracle(scored):
+    tables.main()
+    runs = evaluate.evaluate(scored.params, scored.params.cells)
+    rows = {row["pooling"]: row for row in read_csv(scored.reports / "table1.csv")}
+    values = [one.top1 for one in runs if one.cell == "writers-dgmp-1k-m02"]
+    row = rows["DGMP, λ = 10³"]
+    assert float(row["top1 margin 0.2"]) == pytest.approx(mean(values), abs=1e-4)
+    assert float(row["top1 margin 0.2 sd"]) == pytest.approx(stdev(values), abs=1e-4)
+    assert row["top1 margin 0.2 paper"] == "72.56"
+    assert (row["runs"], row["top1 margin 0.2 collapsed"]) == ("2", "0")
+    rows = {row["pooling"]: row for row in read_csv(scored.reports / "table2.csv")}
+    cited = rows["oBIF (Tébessa)"]
+    assert (cited["mAP"], cited["mAP paper"], cited["runs"]) == ("", "55.6", "")
+    assert cited["reference"] == "Fiel et al., ICDAR 2017 [31]"
+    rows = read_csv(scored.reports / "table3.csv")
+    ensembles = ensemble.read_ensembles(scored.params)
+    row = next(row for row in rows if row["pooling"] == "Avg + ℓ²")
+    assert float(row["ensemble"]) == pytest.approx(ensembles["scripts-b-avg-l2"], abs=1e-4)
+    assert row["ensemble paper"] == "82.2"
+
+
+def test_table1_has_the_papers_layout(scored):
+    table = built(scored)["table1"]
+    assert [column.group for column in table.columns[::2]] == [
+        "margin 0.1",
+        "margin 0.2",
+        "margin 0.5",
+    ]
+    assert [line.label for line in table.sections[0].lines] == [
+        "Avg",
+        "Max",
+        "DGMP, λ = 1",
+        "DGMP, λ = 10³",
+        "DGMP, λ = 10⁵",
+    ]
+    assert all(entry.paper for line in table.sections[0].lines for entry in line.entries)
+
+
+def test_a_cell_that_a_table_does_not_list_leaves_a_gap(scored):
+    listed = [name for name in scored.params.tables.table1 if name != "writers-max-m02"]
+    scored.set("tables.table1", listed)
+    text = layout.to_markdown(built(scored)["table1"])
+    row = next(line for line in text.splitlines() if line.startswith("| Max"))
+    assert [cell.strip() for cell in row.split("|")][6:10] == ["–"] * 4
+
+
+def test_markdown(scored):
+    tables.main()
+    text = (scored.reports / "table3.md").read_text(encoding="utf-8")
+    assert "made-up scripts & 50% more (seeds 0, 1, 2)" in text
+    assert "measured on CLaMM16 and CLaMM17: not on this profile's data" in text
+    assert "| T-DeepCNN (cited: Cloppet et al., ICDAR 2017 [20]) | – | – | – | 85.2 | – |" in text
+    for block in text.split("Measured on")[1:]:
+        table = [line for line in block.splitlines() if line.startswith("|")]
+        assert len({line.count("|") for line in table}) == 1
+        assert sum("**" in line.split("|")[2] for line in table) >= 1
+    assert "†" not in text
+
+
+def test_the_paper_profile_says_that_data_are_the_same(scored):
+    text = layout.to_markdown(built(scored)["table2"])
+    assert "not on this profile's data" in text
+    (scored.data).rename("data/paper")
+    scored.set("profiles.paper.writers.seeds", [0, 1])
+    for task in ("scripts_a", "scripts_b"):
+        scored.set(f"profiles.paper.{task}.seeds", [0, 1, 2])
+    scored.set("profile", "paper")
+    text = layout.to_markdown(built(scored)["table2"])
+    assert "measured on ICDAR17-WI: the data of this profile" in text
+
+
+def table_of(*means, decimals=1):
+    lines = tuple(
+        Line(f"p{i}", (Entry(Summary(value, None, 1, 0), 1.0),), 1) for i, value in enumerate(means)
+    )
+    return Table("t", "T", "t", (Column("mAP"),), (Section("s", lines),), (), decimals)
+
+
+def test_all_best_values_as_printed_are_bold():
+    text = layout.to_markdown(table_of(50.04, 50.01, 49.9))
+    assert text.count("**50.0**") == 2
+    assert "| 49.9 |" in text
+
+
+def test_nothing_is_bold_without_measured_values():
+    line = Line("cited", (Entry(None, 3.0),), reference="somebody")
+    table = Table("t", "T", "t", (Column("mAP"),), (Section("s", (line,)),), (), 1)
+    assert "**" not in layout.to_markdown(table)
+
+
+def test_collapsed_runs_bear_a_dagger_and_a_note_with_their_number(scored):
+    scored.edit_run("writers-max-m05", 1, collapsed=True)
+    scored.edit_run("scripts-b-max", 0, collapsed=True)
+    scored.edit_run("scripts-b-max", 2, collapsed=True)
+    evaluate.main()
+    tables.main()
+    text = (scored.reports / "table1.md").read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if line.startswith("| Max"))
+    daggers = ["†" in cell for cell in row.split("|")[2:-2]]
+    assert daggers == [False] * 8 + [True, False] * 2
+    note = "† Max, margin 0.5: 1 of 2 runs collapsed"
+    assert text.count(note) == 1
+    text = (scored.reports / "table3.md").read_text(encoding="utf-8")
+    assert "† (b) made-up scripts_b (seeds 0, 1, 2), Max: 2 of 3 runs collapsed" in text
+    row = next(
+        row
+        for row in read_csv(scored.reports / "table3.csv")
+        if row["pooling"] == "Max" and row["data"].startswith("(b)")
+    )
+    assert row["accuracy collapsed"] == "2"
+    tex = (scored.reports / "table3.tex").read_text(encoding="utf-8")
+    assert r"\textsuperscript{\textdagger}" in tex
+
+
+def balanced(text):
+    text = re.sub(r"\\[\\{}&%$#_]", "", text)
+    depth = 0
+    for sign in text:
+        depth += (sign == "{") - (sign == "}")
+        assert depth >= 0
+    return depth == 0
+
+
+def test_latex_is_well_formed(scored):
+    scored.edit_run("writers-max-m05", 1, collapsed=True)
+    evaluate.main()
+    for name, table in built(scored).items():
+        text = layout.to_latex(table)
+        # Signs that pdflatex knows without further packages: Latin-1, as in Tébessa.
+        assert all(ord(sign) < 256 for sign in text), name
+        assert balanced(text)
+        assert text.count(r"\begin{") == text.count(r"\end{")
+        body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
+        columns = re.search(r"\\begin\{tabular\}\{(l r*)\}|\\begin\{tabular\}\{(lr*)\}", text)
+        width = len(columns[1] or columns[2])
+        for line in body.splitlines()[1:]:
+            if line.startswith((r"\midrule", r"\cmidrule")):
+                continue
+            assert line.endswith(r"\\")
+            spans = [int(n) - 1 for n in re.findall(r"\\multicolumn\{(\d+)\}", line)]
+            assert len(re.findall(r"(?<!\\)&", line)) + 1 + sum(spans) == width, line
+    assert r"made-up scripts \& 50\% more" in text
+    assert r"scripts\_b" in text
+
+
+def test_latex_escapes_every_special_character():
+    escaped = layout.latex_escape(r"a&b%c$d#e_f{g}h~i^j\k")
+    assert escaped == (
+        r"a\&b\%c\$d\#e\_f\{g\}h\textasciitilde{}i\textasciicircum{}j\textbackslash{}k"
+    )
+
+
+def test_baseline_stands_beside_the_trained_mean(scored):
+    tables.main()
+    rows = {row["name"]: row for row in read_csv(scored.reports / "baseline.csv")}
+    assert list(rows) == list(scored.params.untrained)
+    runs = evaluate.evaluate(scored.params, scored.params.cells)
+    row = rows["writers-dgmp-1k-untrained"]
+    values = [one.mAP for one in runs if one.cell == "writers-dgmp-1k-m01"]
+    assert row["trained_cell"] == "writers-dgmp-1k-m01"
+    assert float(row["trained_mAP"]) == pytest.approx(mean(values), abs=1e-4)
+    assert (row["accuracy"], row["trained_accuracy"], row["trained_runs"]) == ("", "", "2")
+    row = rows["scripts-b-avg-untrained"]
+    assert (row["trained_cell"], row["mAP"]) == ("scripts-b-avg", "")
+    assert float(row["accuracy"]) < float(row["trained_accuracy"])
+
+
+def test_baseline_without_a_trained_counterpart(scored):
+    cell = {"task": "writers", "pooling": "gem", "margin": 0.1}
+    scored.set("poolings.gem", {"name": "gem"})
+    scored.set("untrained", {"writers-avg-untrained": cell})
+    file = scored.data / "evaluate" / "untrained.csv"
+    file.write_text(file.read_text().replace("writers,avg,", "writers,gem,"))
+    tables.main()
+    row = read_csv(scored.reports / "baseline.csv")[0]
+    assert (row["trained_cell"], row["trained_mAP"], row["trained_runs"]) == ("", "", "")
+    assert float(row["mAP"]) > 0
+
+
+def test_tables_take_no_stale_or_missing_run(scored):
+    scored.set("profiles.scribes.writers.seeds", [0, 1, 5])
+    with pytest.raises(ValueError, match="no row for cell writers-avg-m01, seed 5"):
+        tables.main()
+    scored.set("profiles.scribes.writers.seeds", [1])
+    table = built(scored)["table2"]
+    runs = evaluate.read_runs(
+        scored.data / "evaluate" / "scores.csv", scored.params.cells, scored.params
+    )
+    only = next(one.mAP for one in runs if one.cell == "writers-avg-m01")
+    summary = table.sections[0].lines[0].entries[0].measured
+    assert summary == Summary(only, None, 1, 0)
+
+
+def test_tables_that_cannot_be_shown(scored):
+    listed = list(scored.params.tables.table1)
+    scored.set("tables.table1", [])
+    with pytest.raises(ValueError, match=r"tables\.table1 lists no cell"):
+        built(scored)
+    scored.set("tables.table1", listed)
+    scored.set("tables.table2", ["writers-avg-m01", "scripts-a-avg"])
+    with pytest.raises(ValueError, match=r"tables\.table2: scripts-a-avg is of task scripts_a"):
+        built(scored)
+    scored.set("tables.table2", ["writers-avg-m01", "writers-avg-m02"])
+    labels = [line.label for line in built(scored)["table2"].sections[0].lines[:2]]
+    assert labels == ["Avg, margin 0.1", "Avg, margin 0.2"]
+    twin = dict(scored.params.cells["writers-avg-m01"])
+    scored.set("cells.writers-avg-m02", twin)
+    scored.set("cells.writers-avg-m02.pooling_multiplier", 7)
+    evaluate.main()
+    with pytest.raises(ValueError, match="writers-avg-m01 and writers-avg-m02 have the same"):
+        built(scored)
+
+
+def test_published_numbers_fit_together(project):
+    published = yaml.safe_load(tables.PUBLISHED.read_text(encoding="utf-8"))
+    numbers = published["cells"]
+    for table, cells in project.params.tables:
+        assert list(numbers[table]) == list(cells)
+    for name, rounded in numbers["table2"].items():
+        if name in numbers["table1"]:
+            for score, value in rounded.items():
+                assert value == pytest.approx(numbers["table1"][name][score], abs=0.05001)
+    best = max(numbers["table1"], key=lambda name: numbers["table1"][name]["mAP"])
+    assert best == "writers-dgmp-1k-m01"
+    assert published["data"].keys() == published["cited"].keys()
