@@ -86,7 +86,7 @@ class _RidgePool(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
         phi, factor, alpha, xi, lambda_ = ctx.saved_tensors
         g = grad.unsqueeze(2)
         if ctx.dual:

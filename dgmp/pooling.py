@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -157,13 +158,14 @@ class GeneralizedMeanPooling(BoundedPooling):
         return f"p={self.value.item():g}"
 
 
-def _average_l2(**settings: Any) -> AveragePooling:
+def average_l2(**settings: Any) -> AveragePooling:
+    """Average pooling with output of unit l2 norm."""
     return AveragePooling(normalize=True, **settings)
 
 
-POOLINGS = {
+POOLINGS: dict[str, Callable[..., GlobalPooling]] = {
     "avg": AveragePooling,
-    "avg_l2": _average_l2,
+    "avg_l2": average_l2,
     "dgmp": DGMP,
     "gem": GeneralizedMeanPooling,
     "lse": LogSumExpPooling,

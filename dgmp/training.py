@@ -76,8 +76,8 @@ def seed_everything(seed: int) -> np.random.Generator:
 
 def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim.Adam:
     """Adam with AMSGrad and one named group each for backbone, pooling and head."""
-    pooling = [p for p in model.pooling.parameters() if p.requires_grad]
-    head = list(model.head.parameters()) if hasattr(model, "head") else []
+    pooling = [p for p in model.get_submodule("pooling").parameters() if p.requires_grad]
+    head = list(model.get_submodule("head").parameters()) if hasattr(model, "head") else []
     special = {id(p) for p in [*pooling, *head]}
     backbone = [p for p in model.parameters() if id(p) not in special]
     rate = settings.learning_rate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +57,7 @@ class BatchHardTripletLoss:
 
 
 def batches_of_classes(
-    labels: Sequence[int],
+    labels: np.ndarray,
     *,
     classes: int,
     samples: int,
@@ -69,7 +69,7 @@ def batches_of_classes(
     A class with fewer than `samples` indices is drawn from with replacement.
 
     Args:
-        labels: The class of each index.
+        labels: The class of each index, integers (n,).
         classes: P, classes in a batch.
         samples: K, indices of each.
         batches: How many batches.
@@ -78,7 +78,7 @@ def batches_of_classes(
     Raises:
         ValueError: there are fewer classes than a batch needs.
     """
-    available = len(set(labels))
+    available = len(np.unique(labels))
     if available < classes:
         raise ValueError(
             f"a batch needs {classes} classes, but there are {available}: lower "

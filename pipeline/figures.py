@@ -184,7 +184,7 @@ def plot_rows(panels: Sequence[Panel]) -> list[dict[str, Any]]:
 def draw(panels: Sequence[Panel]) -> Figure:
     """Figure 4: a panel for each data set, its mean curves over bands of one deviation."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.4 * len(panels), 3.4), layout="constrained")
+        figure = Figure(figsize=(3.6 * len(panels), 3.8), layout="constrained")
         for axes, panel in zip(
             figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
         ):
@@ -223,7 +223,9 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     axes.set_title(textwrap.fill(panel.title, 36), fontsize=8.5)
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"validation error [%], {panel.score}")
-    axes.legend(fontsize=7, handlelength=3)
+    axes.legend(
+        fontsize=7, handlelength=3, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.19)
+    )
 
 
 def save(figure: Figure, file: Path) -> None:

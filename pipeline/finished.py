@@ -15,8 +15,10 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pandas as pd
@@ -33,9 +35,9 @@ CODE = (
         "functional", "metrics", "models", "pooling", "scripttypes", "training", "triplet",
         "writers",
     )),
-    Path("dgmp/images/augmentation.py"),
-    Path("dgmp/images/pages.py"),
-    Path("dgmp/images/patches.py"),
+    *(Path("dgmp/images") / f"{name}.py" for name in (
+        "augmentation", "binarization", "edges", "pages", "patches",
+    )),
     Path("pipeline/runs.py"),
     Path("pipeline/task_data.py"),
 )  # fmt: skip
@@ -48,6 +50,9 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
         params: All settings; `workers` runs are trained at once, one thread each.
         runs: Of one task, differing in their seeds.
         output: Gets seed<k>.safetensors, seed<k>.npz, curves.csv and runs.json.
+
+    Raises:
+        OSError: a training process was killed.
     """
     data = load_task(params, runs[0].cell.task)
     weights = params.data / "pretrain" / "weights.safetensors"
@@ -57,19 +62,28 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
     for run, folder in zip(runs, folders, strict=True):
         if folder.is_dir():
             log.info("%s seed %d: finished before, taken from %s", run.name, run.seed, folder)
+    # One thread each keeps the arithmetic, and so the result, independent of the number of cores
+    # and of how many runs are missing.
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     workers = min(params.active.workers, len(missing))
+    jobs = [(n % max(1, workers), run, folders[i]) for n, (i, run) in enumerate(missing)]
+    train = partial(_train_into, params, data)
     if workers <= 1:
-        for _, run in missing:
-            _train_into(params, data, (0, run, folders[runs.index(run)]))
+        for job in jobs:
+            train(job)
     else:
-        # Forked children share the data and the imported libraries. One thread each keeps the
-        # arithmetic, and so the result, independent of the number of cores.
-        torch.set_num_threads(1)
-        cv2.setNumThreads(1)
+        # Forked children share the data and the imported libraries.
         context = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            jobs = [(i % workers, run, folders[i]) for i, run in missing]
-            list(pool.map(partial(_train_into, params, data), jobs))
+            try:
+                list(pool.map(train, jobs))
+            except BrokenProcessPool:
+                raise OSError(
+                    f"{runs[0].name}: a training process was killed, most often for want of "
+                    f"memory: lower profiles.{params.profile}.workers in params.yaml and run "
+                    "again; finished seeds are kept"
+                ) from None
     _collect(runs, folders, output)
 
 
@@ -91,7 +105,7 @@ def fingerprint(params: Params, run: Run, digest: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _train_into(params: Params, data: TaskData, job: tuple[int, Run, Path]) -> None:
+def _train_into(params: Params, data: TaskData[Any], job: tuple[int, Run, Path]) -> None:
     position, run, folder = job
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".training-") as temporary:

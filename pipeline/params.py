@@ -155,6 +155,7 @@ class PretrainScribes(PageShape):
     seed: Annotated[int, Field(ge=0)]
     scribes: Annotated[int, Field(ge=2)]
     pages: Count
+    last_stride: Literal[1, 2]
     crop: Count
     batch_size: Count
     steps: Annotated[int, Field(ge=0)]
@@ -166,7 +167,11 @@ class PretrainImageNet(Settings):
 
 
 class Schedule(Settings):
-    """`decay_start`: the first epoch (0-based) of the exponential decay to 1/1000."""
+    """Training of a task.
+
+    `decay_start` is the first epoch, from 0, of the exponential decay to 1/1000; `last_stride`
+    the stride of the backbone's last block.
+    """
 
     seeds: Annotated[tuple[int, ...], Field(min_length=1)]
     epochs: Annotated[int, Field(ge=0)]
@@ -174,6 +179,7 @@ class Schedule(Settings):
     learning_rate: Positive
     weight_decay: NonNegative
     evaluation_batch: Count
+    last_stride: Literal[1, 2]
 
 
 class Writers(Schedule):

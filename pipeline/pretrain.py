@@ -42,12 +42,14 @@ def main() -> None:
 
 
 def pretrain(profile: Profile, settings: PretrainScribes) -> Backbone:
-    """Train the narrow backbone to tell synthetic scribes apart."""
+    """Train the narrow backbone, with average pooling, to tell synthetic scribes apart."""
     rng = seed_everything(settings.seed)
     pages, labels = _pages(settings, profile.workers)
     values = np.concatenate([page.ravel() for page in pages])
     standardize = Standardize(float(values.mean()) / 255, float(values.std()) / 255)
-    backbone = build_backbone(profile.backbone.name, profile.backbone.width, last_stride=2)
+    backbone = build_backbone(
+        profile.backbone.name, profile.backbone.width, last_stride=settings.last_stride
+    )
     model = Classifier(standardize, backbone, build_pooling("avg"), classes=settings.scribes)
     epochs = max(1, settings.steps // STEPS_PER_EPOCH)
     batches = CropBatches(

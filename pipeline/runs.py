@@ -8,6 +8,7 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,8 @@ from torch import nn
 from tqdm import tqdm
 
 from dgmp.images.augmentation import ScriptAugmentation
+from dgmp.images.pages import PageStore
+from dgmp.images.patches import PatchStore
 from dgmp.metrics import evaluate_classification
 from dgmp.models import Backbone, Classifier, DescriptorNet, Standardize, build_backbone
 from dgmp.pooling import GlobalPooling, build_pooling
@@ -69,7 +72,9 @@ class Outcome:
     collapsed: bool = False
 
 
-def train_run(params: Params, run: Run, data: TaskData, folder: Path, *, position: int = 0) -> None:
+def train_run(
+    params: Params, run: Run, data: TaskData[Any], folder: Path, *, position: int = 0
+) -> None:
     """Train, keep the epoch of the best validation error, predict the test set, write files.
 
     Args:
@@ -115,10 +120,10 @@ def train_run(params: Params, run: Run, data: TaskData, folder: Path, *, positio
     )
 
 
-def _train_writers(params: Params, run: Run, data: TaskData, bar: tqdm) -> Outcome:
+def _train_writers(params: Params, run: Run, data: TaskData[PatchStore], bar: tqdm) -> Outcome:
     settings = params.active.writers
     rng = seed_everything(run.seed)
-    backbone, pooling = _parts(params, run, last_stride=2)
+    backbone, pooling = _parts(params, run)
     model = DescriptorNet(Standardize(data.mean, data.sd), backbone, pooling)
     accelerator = Accelerator()
     assert run.cell.margin is not None  # params.py: a margin goes with task writers
@@ -149,10 +154,10 @@ def _train_writers(params: Params, run: Run, data: TaskData, bar: tqdm) -> Outco
     return Outcome(model, history, predictions, collapsed)
 
 
-def _train_scripts(params: Params, run: Run, data: TaskData, bar: tqdm) -> Outcome:
+def _train_scripts(params: Params, run: Run, data: TaskData[PageStore], bar: tqdm) -> Outcome:
     settings = params.active.scripts(run.cell.task)
     rng = seed_everything(run.seed)
-    backbone, pooling = _parts(params, run, last_stride=1)
+    backbone, pooling = _parts(params, run)
     standardize = Standardize(data.mean, data.sd)
     model = Classifier(standardize, backbone, pooling, classes=len(data.classes))
     accelerator = Accelerator()
@@ -201,10 +206,12 @@ def _train_scripts(params: Params, run: Run, data: TaskData, bar: tqdm) -> Outco
     return Outcome(model, history, predictions)
 
 
-def _parts(params: Params, run: Run, *, last_stride: int) -> tuple[Backbone, GlobalPooling]:
+def _parts(params: Params, run: Run) -> tuple[Backbone, GlobalPooling]:
     profile = params.active
     backbone = build_backbone(
-        profile.backbone.name, profile.backbone.width, last_stride=last_stride
+        profile.backbone.name,
+        profile.backbone.width,
+        last_stride=profile.schedule(run.cell.task).last_stride,
     )
     backbone.load_state_dict(load_file(params.data / "pretrain" / "weights.safetensors"))
     return backbone, build_pooling(run.pooling.name, **run.pooling.arguments())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -12,9 +13,11 @@ from dgmp.images.pages import PageStore
 from dgmp.images.patches import PatchStore
 from pipeline.params import Params, Task
 
+Store = TypeVar("Store", PatchStore, PageStore)
+
 
 @dataclass(frozen=True)
-class TaskData:
+class TaskData(Generic[Store]):
     """A task's stores of patches (writers) or pages (script types), by split.
 
     Attributes:
@@ -27,9 +30,9 @@ class TaskData:
     """
 
     folder: Path
-    train: PatchStore | PageStore
-    val: PatchStore | PageStore
-    test: PatchStore | PageStore
+    train: Store
+    val: Store
+    test: Store
     mean: float
     sd: float
 
@@ -39,7 +42,7 @@ class TaskData:
         return np.unique(self.train.labels)
 
 
-def load_task(params: Params, task: Task) -> TaskData:
+def load_task(params: Params, task: Task) -> TaskData[Any]:
     """The data of a task as the stage patches left them.
 
     Raises:

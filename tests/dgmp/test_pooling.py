@@ -71,7 +71,7 @@ def test_errors() -> None:
         build_pooling("average")
     with pytest.raises(ValueError, match=r"x must be \(B, D, \*spatial\)"):
         DGMP()(torch.rand(2, 3))
-    with pytest.raises(ValueError, match="at least 0.001, got -1"):
+    with pytest.raises(ValueError, match=r"at least 0\.001, got -1"):
         DGMP(lambda_init=-1.0)
 
 

@@ -80,7 +80,7 @@ def test_collapse_is_recognized_and_told_from_a_hard_start() -> None:
     assert not loss.collapsed(0.05, 0.001)
 
 
-LABELS = [0] * 7 + [1] * 3 + [2] * 5 + [3] * 4 + [4] * 6
+LABELS = np.array([0] * 7 + [1] * 3 + [2] * 5 + [3] * 4 + [4] * 6)
 
 
 def draw(seed: int, **changes) -> list[list[int]]:
