@@ -24,6 +24,7 @@ import cv2
 import pandas as pd
 import torch
 
+from pipeline.memory import keep_freed_memory
 from pipeline.params import Params
 from pipeline.runs import Run, train_run
 from pipeline.task_data import TaskData, load_task
@@ -38,6 +39,7 @@ CODE = (
     *(Path("dgmp/images") / f"{name}.py" for name in (
         "augmentation", "binarization", "edges", "pages", "patches",
     )),
+    Path("pipeline/memory.py"),
     Path("pipeline/runs.py"),
     Path("pipeline/task_data.py"),
 )  # fmt: skip
@@ -66,6 +68,7 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
     # and of how many runs are missing.
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    keep_freed_memory()
     workers = min(params.active.workers, len(missing))
     jobs = [(n % max(1, workers), run, folders[i]) for n, (i, run) in enumerate(missing)]
     train = partial(_train_into, params, data)

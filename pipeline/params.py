@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -16,6 +16,7 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
 
 
 class ParamsError(ValueError):
@@ -105,7 +106,7 @@ class ScriptPages(PageShape):
 
 class AcquireScribes(Settings):
     source: Literal["scribes"]
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     validation_fraction: Fraction
     writers: ScribePages
     scripts_a: ScriptPages
@@ -122,7 +123,7 @@ class Labels(Settings):
 class AcquireFolder(Settings):
     source: Literal["folder"]
     folder: str
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     validation_fraction: Fraction
     writers: Labels
     scripts_a: Labels
@@ -151,6 +152,8 @@ class Backbone(Settings):
 
 
 class PretrainScribes(PageShape):
+    """`steps` is rounded down to a multiple of 50."""
+
     source: Literal["scribes"]
     seed: Annotated[int, Field(ge=0)]
     scribes: Annotated[int, Field(ge=2)]
@@ -173,13 +176,21 @@ class Schedule(Settings):
     the stride of the backbone's last block.
     """
 
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     epochs: Annotated[int, Field(ge=0)]
     decay_start: Annotated[int, Field(ge=0)]
     learning_rate: Positive
     weight_decay: NonNegative
     evaluation_batch: Count
     last_stride: Literal[1, 2]
+
+    @field_validator("seeds")
+    @classmethod
+    def seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        """A repeated seed would count as a second run."""
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(f"each seed once, got {list(seeds)}")
+        return seeds
 
 
 class Writers(Schedule):
@@ -265,7 +276,9 @@ class Params(Settings):
         for table, rows in self.tables:
             for name in rows:
                 if name not in self.cells:
-                    raise ValueError(f"tables.{table}: {name!r} is not one of cells")
+                    raise ValueError(
+                        f"tables.{table}: {name!r} is not one of cells: {', '.join(self.cells)}"
+                    )
         return self
 
     @property
@@ -311,6 +324,9 @@ def _one_line(path: Path, detail: Any) -> str:
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         message = f"unknown key; allowed here: {', '.join(allowed)}"
+    elif detail["type"] == "union_tag_invalid":
+        key = f"{key}.source"
+        message = f"must be {detail['ctx']['expected_tags']}, got {detail['ctx']['tag']!r}"
     elif detail["type"] not in ("value_error", "missing"):
         message = f"{message}, got {detail['input']!r}"
     return f"{path}: {key}: {message}" if key else f"{path}: {message}"

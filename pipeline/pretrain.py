@@ -19,6 +19,7 @@ from dgmp.scribes import SCRIPT_TYPES, Variation, draw_scribe, write_page
 from dgmp.scripttypes import cross_entropy_step
 from dgmp.training import Epoch, OptimizerSettings, build_optimizer, fit, seed_everything
 from pipeline.command import run
+from pipeline.memory import keep_freed_memory
 from pipeline.pages import in_parallel
 from pipeline.params import ParamsError, PretrainScribes, Profile, load_params
 
@@ -30,6 +31,7 @@ STEPS_PER_EPOCH = 50
 def main() -> None:
     params = load_params()
     profile = params.active
+    keep_freed_memory()
     if isinstance(profile.pretrain, PretrainScribes):
         backbone = pretrain(profile, profile.pretrain)
     else:

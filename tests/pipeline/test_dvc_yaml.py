@@ -12,6 +12,7 @@ import yaml
 from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
+from dvc.utils.serialize import modify_yaml
 
 from pipeline import finished
 from pipeline.params import load_params
@@ -111,14 +112,15 @@ def test_one_training_stage_for_each_cell(stages):
 
 
 def test_dependencies_are_the_imported_modules(stages):
-    wrong = []
+    # The cells of train share one list.
+    wrong: dict[str, str] = {}
     for name, stage in stages.items():
-        needed = imported_files(f"pipeline.{name.split('@')[0]}")
-        listed = listed_files(stage)
+        module = name.split("@")[0]
+        needed, listed = imported_files(f"pipeline.{module}"), listed_files(stage)
         if needed != listed:
             missing, extra = sorted(needed - listed), sorted(listed - needed)
-            wrong.append(f"{name}: missing {missing}, not imported {extra}")
-    assert not wrong, "dvc.yaml, deps of " + "\n".join(wrong)
+            wrong[module] = f"{module}: missing {missing}, not imported {extra}"
+    assert not wrong, "dvc.yaml, deps of\n" + "\n".join(wrong.values())
 
 
 def test_finished_runs_are_told_apart_by_the_code_of_training():
@@ -175,3 +177,16 @@ def test_a_cell_retrains_for_its_own_settings_only(stages):
             f"profiles.{profile}.backbone",
             f"profiles.{profile}.{cell.task}",
         }
+
+
+def test_an_experiment_changes_one_line_of_the_settings(tmp_path):
+    # What `dvc exp run -S pooling.lambda=250` does to the file.
+    before = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "params.yaml"
+    file.write_text(before, encoding="utf-8")
+    with modify_yaml(str(file)) as settings:
+        settings["pooling"]["lambda"] = 250
+    after = file.read_text(encoding="utf-8")
+    lines = zip(before.splitlines(), after.splitlines(), strict=True)
+    changed = [old for old, new in lines if old != new]
+    assert [line.split(":")[0].strip() for line in changed] == ["lambda"], changed[:9]
