@@ -126,7 +126,7 @@ def complaint_of(error: ParamsError) -> str:
     """The one, short line of an error without the path of the file."""
     message = str(error).partition("params.yaml: ")[2]
     assert message.count("\n") == 0
-    assert len(message) < 250
+    assert len(message) < 600
     return message
 
 
