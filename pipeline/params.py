@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from pipeline.complaints import complaints
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -315,47 +317,5 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        lines = [_one_line(path, detail) for detail in error.errors()]
+        lines = [f"{path}: {line}" for line in complaints(error, Params)]
         raise ParamsError("\n".join(lines)) from None
-
-
-def _one_line(path: Path, detail: Any) -> str:
-    key, allowed = _locate(detail["loc"])
-    message = detail["msg"].removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden":
-        message = f"unknown key; allowed here: {', '.join(allowed)}"
-    elif detail["type"] == "union_tag_invalid":
-        key = f"{key}.source"
-        message = f"must be {detail['ctx']['expected_tags']}, got {detail['ctx']['tag']!r}"
-    elif detail["type"] not in ("value_error", "missing"):
-        message = f"{message}, got {detail['input']!r}"
-    return f"{path}: {key}: {message}" if key else f"{path}: {message}"
-
-
-def _locate(location: tuple[Any, ...]) -> tuple[str, list[str]]:
-    """The dotted key of an error, without the tags of unions, and the keys allowed beside it."""
-    models: list[type[Settings]] = [Params]
-    key: list[str] = []
-    allowed: list[str] = []
-    for part in location:
-        tagged = [model for model in models if part in _tags(model)]
-        if tagged and len(models) > 1:
-            models = tagged
-            continue
-        key.append(str(part))
-        fields = [(name, field) for m in models for name, field in m.model_fields.items()]
-        allowed = [field.alias or name for name, field in fields]
-        inner = [f.annotation for name, f in fields if part in (name, f.alias)]
-        models = [model for annotation in inner for model in _settings_in(annotation)] or models
-    return ".".join(key), allowed
-
-
-def _settings_in(annotation: Any) -> list[type[Settings]]:
-    if isinstance(annotation, type) and issubclass(annotation, Settings):
-        return [annotation]
-    return [model for argument in get_args(annotation) for model in _settings_in(argument)]
-
-
-def _tags(model: type[Settings]) -> tuple[Any, ...]:
-    source = model.model_fields.get("source")
-    return get_args(source.annotation) if source else ()
