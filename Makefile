@@ -32,11 +32,14 @@ format: setup  ## Format the code
 	$(RUN) ruff format
 	$(RUN) ruff check --fix
 
-bench: setup  ## Measure the speed of the patch stage
-	$(RUN) python tests/benchmarks/bench_patches.py
+bench: setup  ## Measure the speed of the patch stage, into reports/benchmarks/
+	@mkdir -p reports/benchmarks
+	$(RUN) python tests/benchmarks/bench_patches.py | tee reports/benchmarks/patches.txt
 
-lock: setup  ## Write what is installed to requirements.lock
+lock: setup  ## Install what pyproject.toml asks for and write it all to requirements.lock
+	$(BIN)/pip install --quiet --editable '.[pipeline,dev]'
 	$(BIN)/pip freeze --exclude-editable | sed -E 's/^((nvidia|cuda|triton)[^ ]*)$$/\1 ; sys_platform == "linux" and platform_machine == "x86_64"/' > requirements.lock
 
-clean:  ## Remove the environment and everything the pipeline made
-	rm -rf .venv data/scribes data/manuscripts data/paper
+clean:  ## Remove the environment and what the pipeline made, not your own pages in input/
+	rm -rf .venv
+	find data -mindepth 2 -maxdepth 2 ! -name input -exec rm -rf {} +

@@ -38,7 +38,8 @@ def generalized_max_pool(phi: Tensor, lambda_: Tensor | float) -> Tensor:
         Pooled descriptors, (B, D), not normalised. A sample with a NaN gives NaN.
 
     Raises:
-        ValueError: phi is not (B, D, N) or has no location, or lambda_ is not positive.
+        ValueError: phi is not (B, D, N) or has no location, or lambda_ is a number that is
+            not positive (the elements of a tensor are not looked at).
 
     Examples:
         >>> phi = torch.tensor([[[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])  # the first twice

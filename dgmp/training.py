@@ -38,7 +38,11 @@ class OptimizerSettings:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One row of the log; epochs count from 1, errors are in percent."""
+    """One row of the log.
+
+    Epochs count from 1, errors are in percent, and `spread` is the mean squared distance of the
+    descriptors in a batch (triplet loss only).
+    """
 
     epoch: int
     loss: float

@@ -12,11 +12,13 @@ import logging
 import multiprocessing
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,15 @@ CODE = (
     Path("pipeline/task_data.py"),
 )  # fmt: skip
 
+LIBRARIES = (
+    "accelerate",
+    "numpy",
+    "opencv-python-headless",
+    "pytorch-metric-learning",
+    "torch",
+    "torchvision",
+)
+
 
 def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
     """Train what is not finished yet, several runs at a time, and write the cell's outputs.
@@ -55,7 +66,10 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
 
     Raises:
         OSError: a training process was killed.
+        ValueError: started as one of several processes.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ValueError("training runs in one process: start it without accelerate or torchrun")
     data = load_task(params, runs[0].cell.task)
     weights = params.data / "pretrain" / "weights.safetensors"
     digest = _digest([*sorted(data.folder.iterdir()), weights, *CODE])
@@ -72,7 +86,7 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
     workers = min(params.active.workers, len(missing))
     jobs = [(n % max(1, workers), run, folders[i]) for n, (i, run) in enumerate(missing)]
     train = partial(_train_into, params, data)
-    if workers <= 1:
+    if workers <= 1 or sys.platform != "linux":  # elsewhere forking is not safe
         for job in jobs:
             train(job)
     else:
@@ -91,7 +105,7 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
 
 
 def fingerprint(params: Params, run: Run, digest: str) -> str:
-    """A name for the result of a run: equal exactly when all that went into it is equal."""
+    """A name for the result of a run: settings, seed, data, code, libraries and device."""
     profile = params.active
     schedule = profile.schedule(run.cell.task).model_dump(exclude={"seeds"})
     content = {
@@ -102,7 +116,8 @@ def fingerprint(params: Params, run: Run, digest: str) -> str:
         "backbone": profile.backbone.model_dump(),
         "schedule": schedule,
         "files": digest,
-        "torch": torch.__version__,
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
     }
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -85,7 +85,10 @@ def read_labels(csv_file: Path, folder: Path, group: str | None, *, key: str) ->
         ValueError: the csv is missing, lacks a column or has no rows; a row has an unknown split,
             no label, or a page that is missing, listed twice or outside `folder`.
     """
-    table = _read_table(csv_file, [*COLUMNS, group] if group else list(COLUMNS), key)
+    table = _read_table(csv_file, COLUMNS, group, key)
+    if group and group not in table[0][1]:
+        log.info("%s has no column %s: its pages are taken to be unrelated", csv_file, group)
+        group = None
     rows, problems = [], defaultdict(list)
     seen = set()
     for line, cells in table:
@@ -132,12 +135,14 @@ def check_splits(csv_file: Path, rows: Sequence[Row], *, writers: bool) -> None:
             )
         return
     _check_one_side(csv_file, "label (writer)", ((row.label, row.split) for row in rows))
-    pages = Counter(row.label for row in rows if row.split == "test")
-    single = sorted(label for label, count in pages.items() if count == 1)
-    if len(single) == len(pages):
-        raise ValueError(
-            f"{csv_file}: no test writer has two pages, so that nothing can be found: add pages"
-        )
+    for split in ("val", "test"):
+        pages = Counter(row.label for row in rows if row.split == split)
+        single = sorted(label for label, count in pages.items() if count == 1)
+        if pages and len(single) == len(pages):
+            raise ValueError(
+                f"{csv_file}: no {split} writer has two pages, so that nothing can be found: "
+                "add pages"
+            )
     if single:
         log.warning(
             "%s: %d test writers have one page only, which is no query: %s",
@@ -223,7 +228,7 @@ def _check_and_copy(job: _Copy) -> None:
 
 
 def _read_table(
-    csv_file: Path, columns: Sequence[str], key: str
+    csv_file: Path, columns: Sequence[str], optional: str | None, key: str
 ) -> list[tuple[int, dict[str, str]]]:
     if not csv_file.is_file():
         raise ValueError(
@@ -233,11 +238,12 @@ def _read_table(
     try:
         with open(csv_file, encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines, restval="")
+            header = reader.fieldnames or []
+            kept = [*columns, optional] if optional and optional in header else list(columns)
             table = [
-                (reader.line_num, {column: row.get(column, "").strip() for column in columns})
+                (reader.line_num, {column: row.get(column, "").strip() for column in kept})
                 for row in reader
             ]
-            header = reader.fieldnames or []
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{csv_file} is not a csv in UTF-8 ({error}): save it as one") from None
     missing = [column for column in columns if column not in header]

@@ -64,10 +64,12 @@ class Cell(Settings):
 
 
 class Variant(Settings):
+    """`pooling_multiplier` null: as in the table cells of that kind of pooling."""
+
     task: Task
     margin: Positive
-    seed: Annotated[int, Field(ge=0)]
-    pooling_multiplier: NonNegative
+    seed: Seed
+    pooling_multiplier: NonNegative | None
 
 
 class Tables(Settings):

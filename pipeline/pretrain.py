@@ -7,6 +7,7 @@ import os
 from functools import partial
 
 import numpy as np
+import torch
 from accelerate import Accelerator
 from safetensors.torch import save_file
 from torchvision.models import ResNet50_Weights
@@ -26,12 +27,15 @@ from pipeline.params import ParamsError, PretrainScribes, Profile, load_params
 log = logging.getLogger(__name__)
 
 STEPS_PER_EPOCH = 50
+THREADS = 2
+"""A fixed number, so that the weights do not depend on the number of cores."""
 
 
 def main() -> None:
     params = load_params()
     profile = params.active
     keep_freed_memory()
+    torch.set_num_threads(THREADS)
     if isinstance(profile.pretrain, PretrainScribes):
         backbone = pretrain(profile, profile.pretrain)
     else:

@@ -40,6 +40,7 @@ LOG_COLUMNS = [
     "validation_error",
     "pooling_parameter",
     "learning_rate",
+    "spread",
 ]
 
 

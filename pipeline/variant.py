@@ -8,15 +8,21 @@ from pipeline.finished import train_cell
 from pipeline.params import Cell, load_params
 from pipeline.runs import Run
 
+MULTIPLIERS = {"dgmp": 1000.0, "gem": 10.0, "lse": 10.0, "mixed": 10.0}
+"""Of the learning rate of the pooling's own parameter, as in the writers' table cells."""
+
 
 def main() -> None:
     params = load_params()
     chosen = params.train
+    multiplier = chosen.pooling_multiplier
+    if multiplier is None:
+        multiplier = MULTIPLIERS.get(params.pooling.name, 1.0)
     cell = Cell(
         task=chosen.task,
         pooling="variant",
         margin=chosen.margin if chosen.task == "writers" else None,
-        pooling_multiplier=chosen.pooling_multiplier,
+        pooling_multiplier=multiplier,
     )
     output = params.data / "variant"
     train_cell(params, [Run("variant", cell, params.pooling, chosen.seed)], output)

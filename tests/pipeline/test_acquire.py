@@ -15,7 +15,12 @@ from pipeline.params import Params, ScribePages, ScriptPages, load_params
 from pipeline.synthetic import CLAMM17_TEST, apportion, assign_scripts, assign_writers
 
 ROOT = Path(__file__).parents[2]
-SHAPE = {"height": 64, "width": 80, "line_pitch": 24}
+SHAPE = {
+    "height": 64,
+    "width": 80,
+    "line_pitch": 24,
+    "variation": {"scribe": 1, "letter": 1, "script": 1, "wear": 1},
+}
 
 
 def settings_of(profile: str, **acquire_settings) -> Params:
@@ -258,8 +263,14 @@ def test_errors_script_labels_and_groups():
     make_folder([row | {"label": "ab"[i % 2], "group": "g"} for i, row in enumerate(GOOD)], "g.csv")
     with pytest.raises(ValueError, match="one group is in several splits: g"):
         acquire.stage(folder_settings(scripts="g.csv", group="group"))
-    with pytest.raises(ValueError, match="no column manuscript"):
+
+
+def test_property_without_the_group_column_pages_are_unrelated(caplog):
+    make_folder([row | {"label": "ab"[i % 2]} for i, row in enumerate(GOOD)], "g.csv")
+    make_folder()
+    with caplog.at_level("INFO"):
         acquire.stage(folder_settings(scripts="g.csv", group="manuscript"))
+    assert "g.csv has no column manuscript: its pages are taken to be unrelated" in caplog.text
 
 
 def test_errors_absent_folder_and_csv():

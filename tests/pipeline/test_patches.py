@@ -24,7 +24,8 @@ def params(tmp_path, monkeypatch) -> Params:
     settings = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     settings["profile"] = "scribes"
     profile = settings["profiles"]["scribes"]
-    shape = {"height": 96, "width": 120, "line_pitch": 24}
+    variation = {"scribe": 1, "letter": 1, "script": 1, "wear": 1}
+    shape = {"height": 96, "width": 120, "line_pitch": 24, "variation": variation}
     writers = {"train_scribes": 4, "train_pages": 2, "test_scribes": 2, "test_pages": 2}
     scripts = shape | {"balanced": True, "train": 12, "validation": 12, "test": 12}
     profile["acquire"] |= {"writers": shape | writers, "scripts_a": scripts, "scripts_b": scripts}

@@ -224,7 +224,7 @@ def test_plots_are_drawn_in_the_browser(clone):
 
 
 def make_input(folder: Path, acquire: dict[str, Any]) -> None:
-    """Pages and labels as the README asks for them: one writer in rows of one manuscript."""
+    """Pages and labels, with just the columns that the README asks for."""
     rng = np.random.default_rng(0)
     lists: dict[str, list[dict[str, str]]] = {}
     writers, scripts, centuries = (
@@ -241,18 +241,15 @@ def make_input(folder: Path, acquire: dict[str, Any]) -> None:
                 image = write_page(scribe, rng, height=192, width=240, line_pitch=48)
                 cv2.imwrite(str((folder / csv_file).parent / name), image)
                 split = "train" if number < 9 else "test"
-                row = {"file": name, "split": split, "manuscript": str(number)}
+                row = {"file": name, "split": split}
                 lists[csv_file].append(row | {"label": script, "writer": str(number)})
     lists[centuries] = lists[writers]
     for csv_file, rows in lists.items():
         columns = {"label": "writer" if csv_file == writers else "label"}
         with (folder / csv_file).open("w", newline="", encoding="utf-8") as lines:
             table = csv.writer(lines)
-            table.writerow(["file", "label", "split", "manuscript"])
-            table.writerows(
-                [row["file"], row[columns["label"]], row["split"], row["manuscript"]]
-                for row in rows
-            )
+            table.writerow(["file", "label", "split"])
+            table.writerows([row["file"], row[columns["label"]], row["split"]] for row in rows)
 
 
 def test_profiles_lie_side_by_side(clone):
