@@ -7,6 +7,7 @@ Without a folder it makes 1-bit pages of 2000 x 2400 pixels.
 
 import argparse
 import os
+import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -38,6 +39,7 @@ def main() -> None:
     arguments.add_argument("--pages", type=int, default=60, help="pages at most")
     arguments.add_argument("--workers", type=int, default=2)
     options = arguments.parse_args()
+    print(f"{processor()}, {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
         folder = options.folder or make_pages(scratch / "pages", options.pages)
@@ -45,6 +47,14 @@ def main() -> None:
         files = sorted(found)[: options.pages]
         whole_stage(folder, files, scratch, options.workers)
         time_shares(files[:: max(1, len(files) // 10)])
+
+
+def processor() -> str:
+    """The processor's model, where the system tells it."""
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text().splitlines() if facts.exists() else []
+    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()
 
 
 def make_pages(folder: Path, count: int) -> Path:
