@@ -56,6 +56,15 @@ class BatchHardTripletLoss:
         return loss > 0.9 * self.margin and spread < 0.1 * self.margin
 
 
+def short_classes(labels: np.ndarray, samples: int) -> int:
+    """How many classes have fewer than `samples` (K) indices.
+
+    >>> short_classes(np.array([0, 0, 0, 1, 2, 2]), 2)
+    1
+    """
+    return int((np.unique(labels, return_counts=True)[1] < samples).sum())
+
+
 def batches_of_classes(
     labels: np.ndarray,
     *,

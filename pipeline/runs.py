@@ -25,7 +25,7 @@ from dgmp.models import Backbone, Classifier, DescriptorNet, Standardize, build_
 from dgmp.pooling import GlobalPooling, build_pooling
 from dgmp.scripttypes import ScriptBatches, class_scores, cross_entropy_step
 from dgmp.training import Epoch, Fit, OptimizerSettings, build_optimizer, fit, seed_everything
-from dgmp.triplet import BatchHardTripletLoss
+from dgmp.triplet import BatchHardTripletLoss, short_classes
 from dgmp.writers import WriterBatches, describe_pages, retrieval_error, triplet_step
 from pipeline.params import Cell, Params, Pooling, Schedule
 from pipeline.task_data import TaskData
@@ -65,12 +65,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A trained model with its log and its predictions on the test set."""
+    """A trained model with its log and its predictions on the test set.
+
+    `short_writers` counts the writers whose patches had to be drawn with replacement.
+    """
 
     model: nn.Module
     fit: Fit
     predictions: dict[str, np.ndarray]
     collapsed: bool = False
+    short_writers: int = 0
 
 
 def train_run(
@@ -108,6 +112,7 @@ def train_run(
         "best_epoch": outcome.fit.best_epoch,
         "validation_score": round(100 - outcome.fit.best_error, 4),
         "collapsed": outcome.collapsed,
+        "short_writers": outcome.short_writers,
     }
     (folder / "run.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     log.info(
@@ -129,6 +134,14 @@ def _train_writers(params: Params, run: Run, data: TaskData[PatchStore], bar: tq
     accelerator = Accelerator()
     assert run.cell.margin is not None  # params.py: a margin goes with task writers
     loss = BatchHardTripletLoss(run.cell.margin)
+    short = short_classes(data.train.labels, settings.patches_per_writer)
+    if short:
+        log.warning(
+            "%d training writers have fewer than patches_per_writer=%d patches: theirs are drawn "
+            "with replacement",
+            short,
+            settings.patches_per_writer,
+        )
     seen = {"batch": settings.evaluation_batch, "device": accelerator.device}
     history = fit(
         model,
@@ -152,7 +165,7 @@ def _train_writers(params: Params, run: Run, data: TaskData[PatchStore], bar: tq
     predictions = {"descriptors": test.descriptors, "labels": test.writers, "files": test.pages}
     last = history.epochs[-1] if history.epochs else None
     collapsed = last is not None and loss.collapsed(last.loss, last.spread or 0.0)
-    return Outcome(model, history, predictions, collapsed)
+    return Outcome(model, history, predictions, collapsed, short)
 
 
 def _train_scripts(params: Params, run: Run, data: TaskData[PageStore], bar: tqdm) -> Outcome:
