@@ -238,7 +238,7 @@ def test_real_runs_hold_what_the_later_stages_read():
         assert set(predictions) == {"descriptors", "labels", "files"}
         assert predictions["descriptors"].shape == (6, 32 * WIDTH)
     (run,) = json.loads(Path("out/runs.json").read_text())
-    assert set(run) == {"seed", "best_epoch", "validation_score", "collapsed"}
+    assert set(run) == {"seed", "best_epoch", "validation_score", "collapsed", "short_writers"}
     curves = pd.read_csv("out/curves.csv")
     assert curves.epoch.tolist() == [1, 2]
     assert not curves.isna().any().any()
