@@ -3,69 +3,131 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from dgmp import functional
+from dgmp.bound import lower_bound
 
 
 class GlobalPooling(nn.Module):
-    """What the layers share: flattening of the spatial axes and the check of the shape."""
+    """What the layers share: the layout of the input, its mask, and one learned value or none.
 
-    def forward(self, x: Tensor) -> Tensor:
-        if x.ndim < 3:
-            raise ValueError(f"x must be (B, D, *spatial), got {tuple(x.shape)}")
-        return self.pool(x.flatten(start_dim=2))
-
-    def pool(self, phi: Tensor) -> Tensor:
-        """(B, D, N) -> (B, D)."""
-        raise NotImplementedError
-
-
-class BoundedPooling(GlobalPooling):
-    """A pooling with one learned parameter kept above a floor.
-
-    While the parameter is above the floor its updates are the plain ones of the optimizer.
-    Below it the layer computes with the floor, and the gradient still reaches the parameter, so
-    that it can come back.
+    Args:
+        channels_last: Whether the input is (B, *spatial, D), as are the tokens (B, N, D) of a
+            vision transformer, instead of (B, D, *spatial).
     """
 
-    def __init__(self, value: float, *, floor: float, learnable: bool) -> None:
+    def __init__(self, *, channels_last: bool = False) -> None:
         super().__init__()
-        if not value >= floor:
-            raise ValueError(f"the initial value must be at least {floor:g}, got {value}")
+        self.channels_last = channels_last
+
+    @property
+    def value(self) -> Tensor | None:
+        """The layer's own parameter as it is used, a scalar in its own unit; None without one."""
+        return None
+
+    def forward(self, x: Tensor, *, mask: Tensor | None = None) -> Tensor:
+        """Pool x; a boolean mask (B, *spatial) is true at the locations that count."""
+        phi, mask, _ = self._flatten(x, mask)
+        return self.pool(phi, mask)
+
+    def pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
+        """(B, D, N) and (B, N) -> (B, D)."""
+        raise NotImplementedError
+
+    def _flatten(
+        self, x: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor | None, tuple[int, ...]]:
+        """Descriptors (B, D, N), mask (B, N), and the spatial shape."""
+        if x.ndim < 3:
+            layout = "(B, *spatial, D)" if self.channels_last else "(B, D, *spatial)"
+            raise ValueError(f"x must be {layout}, got {tuple(x.shape)}")
+        spatial = tuple(x.shape[1:-1] if self.channels_last else x.shape[2:])
+        if mask is not None:
+            if tuple(mask.shape) != (x.shape[0], *spatial):
+                raise ValueError(
+                    f"mask must be {(x.shape[0], *spatial)} for x {tuple(x.shape)}, "
+                    f"got {tuple(mask.shape)}"
+                )
+            mask = mask.flatten(start_dim=1)
+        phi = x.flatten(1, -2).mT if self.channels_last else x.flatten(start_dim=2)
+        return phi, mask, spatial
+
+
+class ParametricPooling(GlobalPooling):
+    """A pooling with one parameter, learned raw and in its own unit, as in the paper.
+
+    The layer computes with the parameter or its floor, whichever is larger. Above the floor the
+    updates are the plain ones of the optimizer, see `dgmp.bound.lower_bound`.
+    """
+
+    name: ClassVar[str]
+    """Of the parameter, in the attributes and in the state dict."""
+
+    def __init__(
+        self, initial: float, *, floor: float, learnable: bool, channels_last: bool
+    ) -> None:
+        super().__init__(channels_last=channels_last)
+        if not floor <= initial < float("inf"):
+            symbol = self.name.rstrip("_")
+            raise ValueError(f"{symbol}_init must be finite and at least {floor:g}, got {initial}")
         self.floor = floor
-        self.parameter = nn.Parameter(torch.tensor(float(value)), requires_grad=learnable)
+        parameter = nn.Parameter(torch.tensor(float(initial)), requires_grad=learnable)
+        self.register_parameter(self.name, parameter)
 
     @property
     def value(self) -> Tensor:
-        """The parameter as the layer uses it, at least the floor; a scalar in its own unit."""
-        return self.parameter + (self.floor - self.parameter).clamp(min=0).detach()
+        return lower_bound(getattr(self, self.name), self.floor)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # `.half()` must not touch the parameter: float16 ends at 65504, below usual lambdas.
+        before = self.get_parameter(self.name).detach()
+        super()._apply(fn, recurse)
+        parameter = self.get_parameter(self.name)
+        if parameter.dtype in (torch.float16, torch.bfloat16):
+            parameter.data = before.to(parameter.device)
+        return self
+
+    def extra_repr(self) -> str:
+        parameter = self.get_parameter(self.name)
+        shown = "meta" if parameter.is_meta else f"{self.value.item():g}"
+        return f"{self.name.rstrip('_')}={shown}, learnable={parameter.requires_grad}"
 
 
-class DGMP(BoundedPooling):
+class DGMP(ParametricPooling):
     """Deep generalized max pooling with a learned lambda, Eqs. 5-9 and section III-B.
 
     Args:
         lambda_init: Ridge parameter at the start.
         learnable: Whether lambda is a parameter that training changes.
         normalize: Whether each output vector is scaled to unit l2 norm, as in the paper.
-        floor: Lambda never gets below it, whatever the optimizer does.
+        floor: Lambda is never used below it, whatever the optimizer does.
+        channels_last: Whether the input is (B, *spatial, D), for example tokens (B, N, D).
+        cg_iterations: Solve by so many steps of conjugate gradients instead of Cholesky. An
+            export to ONNX does so by itself; set this where its default is too few or too many.
 
     Shape:
-        Input (B, D, *spatial), output (B, D).
+        Input (B, D, *spatial), output (B, D), in the type of the input.
 
     Examples:
         >>> import torch
         >>> pool = DGMP(lambda_init=1000.0)
         >>> pool(torch.rand(2, 64, 7, 7)).shape
         torch.Size([2, 64])
+        >>> descriptor, alpha = pool(torch.rand(2, 64, 7, 7), return_weights=True)
+        >>> alpha.shape
+        torch.Size([2, 7, 7])
+        >>> DGMP(channels_last=True)(torch.rand(2, 49, 64)).shape
+        torch.Size([2, 64])
         >>> pool
         DGMP(lambda=1000, learnable=True, normalize=True)
     """
+
+    name = "lambda_"
 
     def __init__(
         self,
@@ -74,28 +136,66 @@ class DGMP(BoundedPooling):
         learnable: bool = True,
         normalize: bool = True,
         floor: float = 1e-3,
+        channels_last: bool = False,
+        cg_iterations: int | None = None,
     ) -> None:
-        super().__init__(lambda_init, floor=floor, learnable=learnable)
+        if not floor > 0:
+            raise ValueError(f"floor must be positive, got {floor}")
+        super().__init__(lambda_init, floor=floor, learnable=learnable, channels_last=channels_last)
         self.normalize = normalize
+        self.cg_iterations = cg_iterations
 
-    def pool(self, phi: Tensor) -> Tensor:
-        pooled = functional.generalized_max_pool(phi, self.value)
-        return normalize(pooled, dim=1) if self.normalize else pooled
+    def forward(  # type: ignore[override]
+        self,
+        x: Tensor,
+        *,
+        mask: Tensor | None = None,
+        lambda_: Tensor | float | None = None,
+        return_weights: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Pool x.
+
+        Args:
+            x: Activations, (B, D, *spatial), or (B, *spatial, D) with `channels_last`.
+            mask: True at the locations that count, (B, *spatial).
+            lambda_: Used in this call instead of the layer's own; a number, () or (B,).
+            return_weights: Whether to return the weights too.
+
+        Returns:
+            Descriptors, (B, D); with `return_weights` also alpha, (B, *spatial), the weight of
+            each location in the sum before it is normalised, at least in float32.
+
+        Raises:
+            ValueError: as `dgmp.functional.generalized_max_pool`.
+        """
+        phi, mask, spatial = self._flatten(x, mask)
+        pooled, alpha = functional.generalized_max_pool(
+            phi,
+            self.value if lambda_ is None else lambda_,
+            mask=mask,
+            return_weights=True,
+            cg_iterations=self.cg_iterations,
+        )
+        pooled = (normalize(pooled, dim=1) if self.normalize else pooled).to(x.dtype)
+        return (pooled, alpha.unflatten(1, spatial)) if return_weights else pooled
 
     def extra_repr(self) -> str:
-        learnable = self.parameter.requires_grad
-        return f"lambda={self.value.item():g}, {learnable=}, normalize={self.normalize}"
+        iterations = self.cg_iterations
+        return (
+            f"{super().extra_repr()}, normalize={self.normalize}"
+            f"{'' if iterations is None else f', cg_iterations={iterations}'}"
+        )
 
 
 class AveragePooling(GlobalPooling):
     """Mean over the locations; with `normalize` the output has unit l2 norm (section IV-C.2)."""
 
-    def __init__(self, *, normalize: bool = False) -> None:
-        super().__init__()
+    def __init__(self, *, normalize: bool = False, channels_last: bool = False) -> None:
+        super().__init__(channels_last=channels_last)
         self.normalize = normalize
 
-    def pool(self, phi: Tensor) -> Tensor:
-        pooled = functional.average_pool(phi)
+    def pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
+        pooled = functional.average_pool(phi, mask=mask)
         return normalize(pooled, dim=1) if self.normalize else pooled
 
     def extra_repr(self) -> str:
@@ -105,57 +205,69 @@ class AveragePooling(GlobalPooling):
 class SumPooling(GlobalPooling):
     """Sum over the locations, Eq. 3."""
 
-    def pool(self, phi: Tensor) -> Tensor:
-        return functional.sum_pool(phi)
+    def pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
+        return functional.sum_pool(phi, mask=mask)
 
 
 class MaxPooling(GlobalPooling):
     """Maximum over the locations."""
 
-    def pool(self, phi: Tensor) -> Tensor:
-        return functional.max_pool(phi)
+    def pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
+        return functional.max_pool(phi, mask=mask)
 
 
-class MixedPooling(GlobalPooling):
+class MixedPooling(ParametricPooling):
     """Learned mixture of maximum and mean, Eq. 1; alpha is free, as in the paper."""
 
-    def __init__(self, alpha_init: float = 0.5, *, learnable: bool = True) -> None:
-        super().__init__()
-        self.parameter = nn.Parameter(torch.tensor(float(alpha_init)), requires_grad=learnable)
-
-    def pool(self, phi: Tensor) -> Tensor:
-        return functional.mixed_pool(phi, self.parameter)
-
-    def extra_repr(self) -> str:
-        return f"alpha={self.parameter.item():g}"
-
-
-class LogSumExpPooling(BoundedPooling):
-    """Log-sum-exp with a learned r, Eq. 2."""
+    name = "alpha"
 
     def __init__(
-        self, r_init: float = 10.0, *, learnable: bool = True, floor: float = 1e-3
+        self, alpha_init: float = 0.5, *, learnable: bool = True, channels_last: bool = False
     ) -> None:
-        super().__init__(r_init, floor=floor, learnable=learnable)
+        super().__init__(
+            alpha_init, floor=-float("inf"), learnable=learnable, channels_last=channels_last
+        )
 
-    def pool(self, phi: Tensor) -> Tensor:
-        return functional.log_sum_exp_pool(phi, self.value)
-
-    def extra_repr(self) -> str:
-        return f"r={self.value.item():g}"
+    def pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
+        return functional.mixed_pool(phi, self.value, mask=mask)
 
 
-class GeneralizedMeanPooling(BoundedPooling):
+class LogSumExpPooling(ParametricPooling):
+    """Log-sum-exp with a learned r, Eq. 2."""
+
+    name = "r"
+
+    def __init__(
+        self,
+        r_init: float = 10.0,
+        *,
+        learnable: bool = True,
+        floor: float = 1e-3,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__(r_init, floor=floor, learnable=learnable, channels_last=channels_last)
+
+    def pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
+        return functional.log_sum_exp_pool(phi, self.value, mask=mask)
+
+
+class GeneralizedMeanPooling(ParametricPooling):
     """GeM with a learned exponent p (Radenović et al. 2018)."""
 
-    def __init__(self, p_init: float = 3.0, *, learnable: bool = True, floor: float = 1.0) -> None:
-        super().__init__(p_init, floor=floor, learnable=learnable)
+    name = "p"
 
-    def pool(self, phi: Tensor) -> Tensor:
-        return functional.generalized_mean_pool(phi, self.value)
+    def __init__(
+        self,
+        p_init: float = 3.0,
+        *,
+        learnable: bool = True,
+        floor: float = 1.0,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__(p_init, floor=floor, learnable=learnable, channels_last=channels_last)
 
-    def extra_repr(self) -> str:
-        return f"p={self.value.item():g}"
+    def pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
+        return functional.generalized_mean_pool(phi, self.value, mask=mask)
 
 
 def average_l2(**settings: Any) -> AveragePooling:

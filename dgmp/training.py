@@ -182,8 +182,7 @@ def fit(
 
 def pooling_parameter(model: nn.Module) -> float | None:
     """Value of the pooling's own parameter (lambda, alpha, r or p), where it has one."""
-    pooling = model.pooling
-    value = getattr(pooling, "value", getattr(pooling, "parameter", None))
+    value = getattr(model.get_submodule("pooling"), "value", None)
     return None if value is None else float(value.item())
 
 

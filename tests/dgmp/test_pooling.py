@@ -39,7 +39,7 @@ def test_lambda_never_falls_below_its_floor_and_comes_back() -> None:
     pool = DGMP(lambda_init=1.0, floor=0.5)
     optimizer = torch.optim.SGD(pool.parameters(), lr=1.0)
     for gradient in (3.0, -3.0):
-        pool.parameter.grad = torch.tensor(gradient)
+        pool.lambda_.grad = torch.tensor(gradient)
         optimizer.step()
         assert pool.value.item() >= 0.5
         assert pool(torch.rand(1, 4, 2, 2)).isfinite().all()
@@ -49,8 +49,8 @@ def test_lambda_never_falls_below_its_floor_and_comes_back() -> None:
 def test_lambda_above_its_floor_is_updated_as_a_raw_parameter() -> None:
     pool = DGMP(lambda_init=10.0)
     (2 * pool.value).backward()
-    assert pool.parameter.grad == torch.tensor(2.0)
-    assert pool.state_dict()["parameter"] == torch.tensor(10.0)
+    assert pool.lambda_.grad == torch.tensor(2.0)
+    assert pool.state_dict()["lambda_"] == torch.tensor(10.0)
     assert "lambda=10" in repr(pool)
 
 

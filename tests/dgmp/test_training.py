@@ -76,7 +76,7 @@ def test_optimizer_groups() -> None:
     )
     assert [group["weight_decay"] for group in groups.values()] == [0.1, 0.1, 0.0]
     assert all(group["amsgrad"] for group in groups.values())
-    assert groups["pooling"]["params"] == [net.pooling.parameter]
+    assert groups["pooling"]["params"] == [net.pooling.lambda_]
     assert groups["head"]["params"] == list(net.head.parameters())
     assert sum(len(group["params"]) for group in groups.values()) == len(list(net.parameters()))
 
@@ -96,7 +96,7 @@ def test_property_weight_decay_leaves_lambda_alone() -> None:
         parameter.grad = torch.zeros_like(parameter)
     before = net.backbone.weight.detach().clone()
     optimizer.step()
-    assert net.pooling.parameter.item() == 100
+    assert net.pooling.lambda_.item() == 100
     assert (net.backbone.weight != before).any()
 
 

@@ -244,7 +244,7 @@ def test_real_runs_hold_what_the_later_stages_read():
     assert not curves.isna().any().any()
     state = load_file("out/seed4.safetensors")
     # lambda has moved by its own learning rate, a thousand times that of the backbone.
-    assert 0.1 < abs(state["pooling.parameter"].item() - 1000) < 10
+    assert 0.1 < abs(state["pooling.lambda_"].item() - 1000) < 10
     score = 100 - curves.validation_error.min()
     assert run["validation_score"] == pytest.approx(score, abs=1e-3)
 

@@ -1,0 +1,98 @@
+"""Cholesky factors of regularized Gram matrices, with a remedy for those that fail."""
+
+from __future__ import annotations
+
+import warnings
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+JITTERS = (1e-6, 1e-5, 1e-4, 1e-3)
+"""Tried in turn, times the mean of the diagonal, for a system that Cholesky cannot factorize."""
+
+
+class NumericalWarning(RuntimeWarning):
+    """A system needed a jitter on its diagonal before it could be factorized."""
+
+
+def gram_cholesky(x: Tensor, ridge: Tensor) -> Tensor:
+    """Lower Cholesky factors of X^T X + ridge I, one a sample; not differentiable.
+
+    A sample that fails is retried alone with a growing jitter, and a warning tells of it. A
+    sample that is not finite, or that no jitter mends, has a factor of NaN. An exported program
+    has no retry: there each failing sample gives NaN.
+
+    Args:
+        x: Matrices X, (B, m, n).
+        ridge: Added to the diagonal, () or (B, 1, 1).
+
+    Returns:
+        Lower triangular factors, (B, n, n).
+    """
+    if torch.compiler.is_exporting():
+        identity = torch.eye(x.shape[2], dtype=x.dtype, device=x.device)
+        factors, info = torch.linalg.cholesky_ex(x.mT @ x + ridge * identity)
+        return torch.where((info > 0)[:, None, None], torch.nan, factors)
+    if torch.compiler.is_compiling() or x.is_meta:
+        opaque: Tensor = _opaque_gram_cholesky(x, ridge)
+        return opaque
+    return _gram_cholesky(x, ridge)
+
+
+def _gram_cholesky(x: Tensor, ridge: Tensor) -> Tensor:
+    gram = _gram(x)
+    gram.diagonal(dim1=1, dim2=2).add_(ridge.flatten(1) if ridge.ndim else ridge)
+    factors, info = torch.linalg.cholesky_ex(gram)
+    if any(info.tolist()):
+        finite = x.isfinite().flatten(1).all(dim=1)
+        factors[info > 0] = torch.nan
+        _retry(gram, factors, ((info > 0) & finite).nonzero().squeeze(1))
+    return factors
+
+
+# The retry depends on the data, which a compiler cannot trace.
+_opaque_gram_cholesky = torch.library.custom_op(
+    "dgmp::gram_cholesky", _gram_cholesky, mutates_args=()
+)
+
+
+@_opaque_gram_cholesky.register_fake
+def _(x: Tensor, ridge: Tensor) -> Tensor:
+    return torch.linalg.cholesky_ex(x.mT @ x)[0]
+
+
+def _gram(x: Tensor) -> Tensor:
+    """X^T X in column order, where it may be set only on and below the diagonal.
+
+    That is all a factorization reads, so that a large one is computed in blocks: rows of the
+    upper half of the transposed matrix.
+    """
+    batch, _, n = x.shape
+    blocks = 4 if n >= 256 else 2 if n >= 128 else 1
+    if blocks == 1:
+        return torch.bmm(x.mT, x).mT
+    gram = x.new_empty(batch, n, n)
+    edges = [n * i // blocks for i in range(blocks + 1)]
+    for start, stop in pairwise(edges):
+        gram[:, start:stop, start:] = torch.bmm(x[:, :, start:stop].mT, x[:, :, start:])
+    return gram.mT
+
+
+def _retry(grams: Tensor, factors: Tensor, failed: Tensor) -> None:
+    """Put factors in the places that failed, as far as a jitter on the diagonal allows it."""
+    for jitter in JITTERS:
+        if len(failed) == 0:
+            return
+        warnings.warn(
+            f"{len(failed)} of {len(grams)} systems are not positive definite in {grams.dtype}; "
+            f"added {jitter:g} of their mean diagonal",
+            NumericalWarning,
+            stacklevel=2,
+        )
+        gram = grams[failed]
+        diagonal = gram.diagonal(dim1=1, dim2=2)
+        diagonal.add_(jitter * diagonal.mean(dim=1, keepdim=True))
+        retried, info = torch.linalg.cholesky_ex(gram)
+        factors[failed[info == 0]] = retried[info == 0]
+        failed = failed[info > 0]
