@@ -32,8 +32,9 @@ format: setup  ## Format the code
 	$(RUN) ruff format
 	$(RUN) ruff check --fix
 
-bench: setup  ## Measure the speed of the patch stage, into reports/benchmarks/
+bench: setup  ## Measure the speed of the layer and of the patch stage, into reports/benchmarks/
 	@mkdir -p reports/benchmarks
+	$(RUN) python tests/benchmarks/bench_pooling.py | tee reports/benchmarks/pooling.md
 	$(RUN) python tests/benchmarks/bench_patches.py | tee reports/benchmarks/patches.txt
 
 lock: setup  ## Install what pyproject.toml asks for and write it all to requirements.lock

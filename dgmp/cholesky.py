@@ -45,7 +45,7 @@ def _gram_cholesky(x: Tensor, ridge: Tensor) -> Tensor:
     gram.diagonal(dim1=1, dim2=2).add_(ridge.flatten(1) if ridge.ndim else ridge)
     factors, info = torch.linalg.cholesky_ex(gram)
     if any(info.tolist()):
-        finite = x.isfinite().flatten(1).all(dim=1)
+        finite = gram.diagonal(dim1=1, dim2=2).isfinite().all(dim=1)
         factors[info > 0] = torch.nan
         _retry(gram, factors, ((info > 0) & finite).nonzero().squeeze(1))
     return factors

@@ -50,7 +50,9 @@ def _dual(phi: Tensor) -> bool:
 
 
 def _times(x: Tensor, vector: Tensor) -> Tensor:
-    """X times a vector each: (B, m, n), (B, n) -> (B, m); as a row, which is faster."""
+    """X times a vector each, (B, m, n), (B, n) -> (B, m); faster as a row, but for one of it."""
+    if x.shape[1] == 1 or x.shape[2] == 1:
+        return torch.bmm(x, vector.unsqueeze(2)).squeeze(2)
     return torch.bmm(vector.unsqueeze(1), x.mT).squeeze(1)
 
 
@@ -128,7 +130,8 @@ class _Ridge(Function):
                 if h is not None:
                     v = v + h / _column(lambda_)
                     slope = slope + _dot(h, alpha, lambda_) / lambda_
-            return _two_outer(residual, alpha, xi, -v, phi), -slope
+            wanted = ctx.needs_input_grad[0]
+            return _two_outer(residual, alpha, xi, -v, phi) if wanted else None, -slope
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Any, Any]:

@@ -2,8 +2,10 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,9 +30,15 @@ def test_linked_files_exist() -> None:
     assert not [link for link in links if not (ROOT / link).exists()]
 
 
-def test_first_example_runs() -> None:
-    example = re.search(r"```python\n(.*?)```", README, re.S)
-    assert example
-    names: dict[str, object] = {}
-    exec(example[1], names)  # the README is part of the project
-    assert tuple(names["descriptor"].shape) == (8, 2048)  # type: ignore[attr-defined]
+def test_examples_run() -> None:
+    layer, weights = re.findall(r"```python\n(.*?)```", README, re.S)
+    names: dict[str, Any] = {}
+    exec(layer, names)  # the README is part of the project
+    assert tuple(names["descriptor"].shape) == (8, 2048)
+    network = torch.nn.Conv2d(3, 4, 33, stride=32, padding=16)
+    names = {"network": network, "image": torch.rand(3, 64, 96)}
+    exec(weights, names)
+    assert tuple(names["weights"].shape) == (2, 3)
+    shown = names["plt"].gca().images
+    assert [image.get_array().shape for image in shown] == [(64, 96), (64, 96)]
+    names["plt"].close()

@@ -1,151 +1,211 @@
-"""Generalized max pooling against solutions written another way, in float64."""
+"""Edges of generalized max pooling, masks, and the other poolings."""
+
+import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from dgmp import functional
-from dgmp.cholesky import NumericalWarning
 from dgmp.functional import generalized_max_pool
 
-SHAPES = [(2, 5, 3), (3, 4, 4), (2, 3, 7), (1, 6, 1), (4, 1, 5)]
-
-
-def normal_equations(phi: torch.Tensor, lambda_: torch.Tensor) -> torch.Tensor:
-    gram = phi @ phi.mT + lambda_ * torch.eye(phi.shape[1], dtype=phi.dtype)
-    return torch.linalg.solve(gram, phi.sum(dim=2))
-
-
-def stacked_least_squares(phi: torch.Tensor, lambda_: float) -> torch.Tensor:
-    batch, depth, _ = phi.shape
-    ridge = lambda_**0.5 * torch.eye(depth, dtype=phi.dtype).expand(batch, -1, -1)
-    left = torch.cat([phi.mT, ridge], dim=1)
-    right = torch.cat([torch.ones_like(phi[:, 0]), torch.zeros_like(phi[:, :, 0])], dim=1)
-    return torch.linalg.lstsq(left, right.unsqueeze(2)).solution.squeeze(2)
+POOLS = {
+    "gmp": lambda phi, **mask: generalized_max_pool(phi, 2.0, **mask),
+    "cg": lambda phi, **mask: generalized_max_pool(phi, 2.0, cg_iterations=20, **mask),
+    "avg": functional.average_pool,
+    "sum": functional.sum_pool,
+    "max": functional.max_pool,
+    "mixed": lambda phi, **mask: functional.mixed_pool(phi, 0.3, **mask),
+    "lse": lambda phi, **mask: functional.log_sum_exp_pool(phi, 4.0, **mask),
+    "gem": lambda phi, **mask: functional.generalized_mean_pool(phi, 3.0, **mask),
+}
 
 
 @pytest.fixture
-def phi() -> torch.Tensor:
+def phi() -> Tensor:
     torch.manual_seed(0)
     return torch.rand(3, 6, 4, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("lambda_", [0.1, 1.0, 1000.0])
-def test_oracle_value(shape: tuple[int, int, int], lambda_: float) -> None:
+@pytest.mark.parametrize("shape", [(1, 5, 1), (1, 1, 1), (1, 5, 3), (1, 3, 5)])
+def test_copies_of_one_descriptor_have_a_closed_form(shape) -> None:
     torch.manual_seed(1)
-    phi = torch.rand(shape, dtype=torch.float64)
-    pooled = generalized_max_pool(phi, lambda_)
-    torch.testing.assert_close(pooled, stacked_least_squares(phi, lambda_), rtol=1e-10, atol=0)
+    one = torch.rand(1, shape[1], 1)
+    xi, alpha = generalized_max_pool(one.expand(shape), 0.5, return_weights=True)
+    copies = shape[2]
+    wanted = copies * one / (copies * one.square().sum() + 0.5)
+    torch.testing.assert_close(xi, wanted.squeeze(2))
+    torch.testing.assert_close(alpha, (1 / (copies * one.square().sum() + 0.5)).expand(1, copies))
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_oracle_gradient(shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("shape", [(2, 3, 4), (2, 4, 3)])
+def test_zeros_give_zero_and_a_finite_gradient(shape) -> None:
+    phi = torch.zeros(shape, requires_grad=True)
+    xi, alpha = generalized_max_pool(phi, 2.0, return_weights=True)
+    assert torch.equal(xi, torch.zeros(shape[:2]))
+    torch.testing.assert_close(alpha, torch.full((2, shape[2]), 0.5))
+    xi.sum().backward()
+    torch.testing.assert_close(phi.grad, torch.full(shape, 0.5))
+
+
+def test_an_empty_batch_gives_an_empty_batch() -> None:
+    assert generalized_max_pool(torch.rand(0, 3, 4), 1.0).shape == (0, 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("locations", [9, 3000])
+def test_half_precision_is_solved_in_single(dtype, locations) -> None:
     torch.manual_seed(2)
-    weight = torch.rand(shape[:2], dtype=torch.float64)
-    gradients = []
-    for pool in (generalized_max_pool, normal_equations):
-        torch.manual_seed(3)
-        phi = torch.rand(shape, dtype=torch.float64, requires_grad=True)
-        lambda_ = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
-        (pool(phi, lambda_) * weight).sum().backward()
-        gradients.append((phi.grad, lambda_.grad))
-    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-9, atol=1e-14)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_gradcheck(shape: tuple[int, int, int]) -> None:
-    phi = torch.rand(shape, dtype=torch.float64, requires_grad=True)
-    lambda_ = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(generalized_max_pool, (phi, lambda_))
-
-
-def test_large_lambda_has_the_direction_of_the_sum(phi: torch.Tensor) -> None:
-    pooled = generalized_max_pool(phi, 1e6)
-    cosine = torch.nn.functional.cosine_similarity(pooled, phi.sum(dim=2))
-    torch.testing.assert_close(cosine, torch.ones_like(cosine), rtol=1e-6, atol=0)
-
-
-def test_small_lambda_makes_every_similarity_one(phi: torch.Tensor) -> None:
-    similarities = (phi.mT @ generalized_max_pool(phi, 1e-9).unsqueeze(2)).squeeze(2)
-    torch.testing.assert_close(similarities, torch.ones_like(similarities), rtol=1e-6, atol=0)
-
-
-def test_a_repeated_descriptor_counts_once(phi: torch.Tensor) -> None:
-    repeated = torch.cat([phi, phi[:, :, :1].expand(-1, -1, 49)], dim=2)
-    before, after = generalized_max_pool(phi, 1e-6), generalized_max_pool(repeated, 1e-6)
-    torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-3)
-    mean_before, mean_after = functional.average_pool(phi), functional.average_pool(repeated)
-    assert (mean_after - mean_before).abs().max() > 0.1
-
-
-def test_half_precision_input_is_solved_in_single() -> None:
-    torch.manual_seed(4)
-    phi = (10 * torch.rand(2, 2048, 9)).half()
+    phi = (60000 * torch.rand(2, 512, locations)).to(dtype).requires_grad_()
     pooled = generalized_max_pool(phi, 1000.0)
     assert pooled.dtype == torch.float32
-    reference = generalized_max_pool(phi.double(), 1000.0)
-    torch.testing.assert_close(pooled.double(), reference, rtol=2e-3, atol=1e-5)
+    reference = generalized_max_pool(phi.detach().float(), 1000.0)
+    assert torch.equal(pooled, reference)
+    (1e6 * pooled).sum().backward()
+    assert phi.grad.dtype == dtype
+    assert phi.grad.isfinite().all()
 
 
-def test_autocast_leaves_the_gram_matrix_in_single() -> None:
-    phi = 300 * torch.rand(2, 512, 9)
-    with torch.autocast("cpu", dtype=torch.float16):
-        pooled = generalized_max_pool(phi, 1000.0)
-    torch.testing.assert_close(pooled, generalized_max_pool(phi, 1000.0))
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("locations", [9, 600])
+def test_autocast_changes_nothing(dtype, locations) -> None:
+    results = []
+    for enabled in (True, False):
+        torch.manual_seed(3)
+        phi = (300 * torch.rand(2, 512, locations)).requires_grad_()
+        lambda_ = torch.tensor(1000.0, requires_grad=True)
+        with torch.autocast("cpu", dtype=dtype, enabled=enabled):
+            pooled = generalized_max_pool(phi, lambda_)
+            pooled.square().sum().backward()  # whose products autocast would take too
+        results.append((pooled, phi.grad, lambda_.grad))
+    assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
 
 
-def test_nan_stays_in_its_sample(phi: torch.Tensor) -> None:
-    spoiled = phi.clone()
-    spoiled[1, 0, 0] = torch.nan
-    pooled = generalized_max_pool(spoiled, 1.0)
-    assert pooled[1].isnan().all()
-    torch.testing.assert_close(pooled[[0, 2]], generalized_max_pool(phi, 1.0)[[0, 2]])
+@pytest.mark.parametrize("name", POOLS)
+def test_nan_stays_in_its_sample(phi: Tensor, name: str) -> None:
+    phi = phi.clone().requires_grad_()
+    spoil = torch.zeros_like(phi)
+    spoil[1, 0, 0] = math.nan
+    spoiled = phi + spoil
+    pooled = POOLS[name](spoiled)
+    assert pooled[1, 0].isnan()
+    torch.testing.assert_close(pooled[[0, 2]], POOLS[name](phi)[[0, 2]])
+    pooled.sum().backward()
+    assert phi.grad[[0, 2]].isfinite().all()
 
 
-def test_singular_system_is_retried_with_a_warning() -> None:
-    torch.manual_seed(5)
-    phi = torch.rand(2, 4, 3)
-    phi[1] = 1e6 * phi[1, :, :1]  # rank one, and lambda below the precision of its diagonal
-    with pytest.warns(NumericalWarning, match="1 of 2 systems"):
-        pooled = generalized_max_pool(phi, 1e-3)
-    assert pooled.isfinite().all()
-    torch.testing.assert_close(pooled[:1], generalized_max_pool(phi[:1], 1e-3))
+@pytest.mark.parametrize("name", POOLS)
+@pytest.mark.parametrize("outside", [0.5, 1e30, -math.inf, math.nan])
+def test_masked_pooling_equals_pooling_the_crop(name: str, outside: float) -> None:
+    torch.manual_seed(4)
+    for depth in (3, 20):
+        padded = torch.rand(2, depth, 9, dtype=torch.float64)
+        mask = torch.zeros(2, 9, dtype=torch.bool)
+        mask[0, 2:7] = mask[1, [0, 8]] = True
+        padded = padded.masked_fill(~mask[:, None], outside).requires_grad_()
+        pooled = POOLS[name](padded, mask=mask)
+        pooled.square().sum().backward()
+        for sample, kept in enumerate(mask):
+            crop = padded.detach()[sample : sample + 1, :, kept].clone().requires_grad_()
+            alone = POOLS[name](crop)
+            torch.testing.assert_close(pooled[sample : sample + 1], alone)
+            alone.square().sum().backward()
+            torch.testing.assert_close(padded.grad[sample][:, kept], crop.grad[0])
+            assert not padded.grad[sample][:, ~kept].any()
 
 
-def test_zero_input_gives_zero() -> None:
-    assert torch.equal(generalized_max_pool(torch.zeros(1, 3, 4), 1.0), torch.zeros(1, 3))
+def test_weights_are_zero_outside_the_mask(phi: Tensor) -> None:
+    mask = torch.tensor([[True, False, True, True]]).expand(3, -1)
+    _, alpha = generalized_max_pool(phi, 1.0, mask=mask, return_weights=True)
+    _, crop = generalized_max_pool(phi[:, :, [0, 2, 3]], 1.0, return_weights=True)
+    assert not alpha[:, 1].any()
+    torch.testing.assert_close(alpha[:, [0, 2, 3]], crop)
 
 
-def test_errors() -> None:
-    with pytest.raises(ValueError, match=r"phi must be \(B, D, N\)"):
-        generalized_max_pool(torch.rand(3, 4), 1.0)
-    with pytest.raises(ValueError, match="lambda_ must be positive and finite, got -1"):
-        generalized_max_pool(torch.rand(1, 3, 4), -1.0)
+@pytest.mark.parametrize("name", POOLS)
+def test_errors_of_descriptors_and_masks(phi: Tensor, name: str) -> None:
+    pool = POOLS[name]
+    with pytest.raises(ValueError, match=r"phi must be \(B, D, N\) with D, N > 0, got \(3, 4\)"):
+        pool(torch.rand(3, 4))
+    with pytest.raises(ValueError, match=r"got \(3, 4, 0\)"):
+        pool(torch.rand(3, 4, 0))
+    with pytest.raises(ValueError, match=r"floating point, got torch\.int64"):
+        pool(torch.ones(1, 3, 4, dtype=torch.int64))
+    with pytest.raises(ValueError, match=r"boolean \(3, 4\), got torch.bool \(3, 5\)"):
+        pool(phi, mask=torch.ones(3, 5, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"boolean \(3, 4\), got torch.float32"):
+        pool(phi, mask=torch.ones(3, 4))
+    mask = torch.ones(3, 4, dtype=torch.bool)
+    mask[1:] = False
+    with pytest.raises(ValueError, match=r"no location of the samples \[1, 2\]"):
+        pool(phi, mask=mask)
 
 
-def test_log_sum_exp_limits() -> None:
+@pytest.mark.parametrize("lambda_", [0.0, -1.0, math.inf, math.nan])
+def test_errors_of_lambda(phi: Tensor, lambda_: float) -> None:
+    with pytest.raises(ValueError, match="lambda_ must be positive and finite, got"):
+        generalized_max_pool(phi, lambda_)
+
+
+def test_errors_of_the_shape_of_lambda(phi: Tensor) -> None:
+    with pytest.raises(ValueError, match=r"the shape \(\) or \(3,\), got \(2,\)"):
+        generalized_max_pool(phi, torch.ones(2))
+    with pytest.raises(ValueError, match=r"iterations must be positive, got 0"):
+        generalized_max_pool(phi, 1.0, cg_iterations=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_log_sum_exp_limits(dtype) -> None:
     torch.manual_seed(6)
-    phi = 5 * torch.randn(2, 3, 8, dtype=torch.float64)
-    small, large = (functional.log_sum_exp_pool(phi, r) for r in (1e-7, 1e7))
-    torch.testing.assert_close(small, functional.average_pool(phi), rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(large, functional.max_pool(phi), rtol=1e-5, atol=1e-5)
+    phi = 5 * torch.randn(2, 3, 8, dtype=dtype)
+    for r in (0, 1e-9, 1e-5):
+        pooled = functional.log_sum_exp_pool(phi, r)
+        torch.testing.assert_close(pooled, functional.average_pool(phi), rtol=0, atol=1e-3)
+    for r in (1e7, 1e38, math.inf):
+        pooled = functional.log_sum_exp_pool(phi, r)
+        torch.testing.assert_close(pooled, functional.max_pool(phi), rtol=0, atol=1e-5)
 
 
-def test_log_sum_exp_oracle_and_gradient() -> None:
+@pytest.mark.parametrize("r", [1e-3, 0.1, 3.0, 30.0])
+def test_log_sum_exp_oracle_and_gradient(r: float) -> None:
     torch.manual_seed(7)
     phi = torch.randn(2, 3, 8, dtype=torch.float64, requires_grad=True)
-    r = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
+    parameter = torch.tensor(r, dtype=torch.float64, requires_grad=True)
     plain = torch.log(torch.exp(r * phi).mean(dim=2)) / r
-    torch.testing.assert_close(functional.log_sum_exp_pool(phi, r), plain)
-    assert torch.autograd.gradcheck(functional.log_sum_exp_pool, (phi, r))
+    torch.testing.assert_close(functional.log_sum_exp_pool(phi, parameter), plain)
+    assert torch.autograd.gradcheck(functional.log_sum_exp_pool, (phi, parameter))
 
 
-def test_mixed_pool_lies_between_mean_and_maximum(phi: torch.Tensor) -> None:
+def test_log_sum_exp_rises_with_r() -> None:
+    torch.manual_seed(8)
+    phi = 20 * torch.randn(2, 3, 50)
+    pooled = torch.stack([functional.log_sum_exp_pool(phi, 10**e) for e in range(-6, 7)])
+    assert (pooled.diff(dim=0) >= -1e-4).all()
+
+
+def test_mixed_pool_lies_between_mean_and_maximum(phi: Tensor) -> None:
     torch.testing.assert_close(functional.mixed_pool(phi, 0.0), functional.average_pool(phi))
     torch.testing.assert_close(functional.mixed_pool(phi, 1.0), functional.max_pool(phi))
 
 
-def test_generalized_mean_of_power_one_is_the_mean(phi: torch.Tensor) -> None:
-    torch.testing.assert_close(
-        functional.generalized_mean_pool(phi, 1.0), functional.average_pool(phi)
+@pytest.mark.parametrize("p", [1.0, 3.0, 7.5])
+def test_generalized_mean_oracle(phi: Tensor, p: float) -> None:
+    plain = phi.pow(p).mean(dim=2).pow(1 / p)
+    torch.testing.assert_close(functional.generalized_mean_pool(phi, p), plain)
+    power = torch.tensor(p, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        functional.generalized_mean_pool, (phi.clone().requires_grad_(), power)
     )
+
+
+def test_generalized_mean_of_a_large_power_is_the_maximum() -> None:
+    torch.manual_seed(9)
+    phi = (1000 * torch.rand(2, 3, 8)).half()
+    torch.testing.assert_close(functional.generalized_mean_pool(phi, 1e5), functional.max_pool(phi))
+
+
+def test_masked_average_does_not_overflow_in_half_precision() -> None:
+    phi = torch.full((1, 2, 100), 1000.0, dtype=torch.float16)
+    mask = torch.ones(1, 100, dtype=torch.bool)
+    pooled = functional.average_pool(phi, mask=mask)
+    assert torch.equal(pooled, torch.full((1, 2), 1000.0, dtype=torch.float16))

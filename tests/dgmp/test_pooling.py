@@ -1,11 +1,13 @@
-import pickle
 from typing import get_args
 
 import pytest
 import torch
+from torch import nn
 
-from dgmp import DGMP, POOLINGS, build_pooling
+from dgmp import DGMP, POOLINGS, build_pooling, functional
 from pipeline.params import PoolingName
+
+LEARNED = {"dgmp": "lambda_", "gem": "p", "lse": "r", "mixed": "alpha"}
 
 
 @pytest.mark.parametrize("name", POOLINGS)
@@ -21,18 +23,92 @@ def test_shapes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", POOLINGS)
-def test_memory_format_does_not_matter(name: str) -> None:
+@pytest.mark.parametrize("depth", [6, 30])
+def test_memory_format_does_not_matter(name: str, depth: int) -> None:
     torch.manual_seed(0)
-    x = torch.rand(2, 6, 3, 3)
+    x = torch.rand(2, depth, 4, 4)
     pool = build_pooling(name)
-    torch.testing.assert_close(pool(x), pool(x.to(memory_format=torch.channels_last)))
+    results = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        leaf = x.clone(memory_format=memory_format).requires_grad_()
+        pooled = pool(leaf)
+        pooled.square().sum().backward()
+        results.append((pooled, leaf.grad))
+    torch.testing.assert_close(*results)
 
 
 @pytest.mark.parametrize("name", POOLINGS)
-def test_pickle(name: str) -> None:
+def test_channels_last_is_another_layout_of_the_same(name: str) -> None:
+    torch.manual_seed(1)
+    x, mask = torch.rand(2, 6, 3, 5), torch.rand(2, 3, 5) > 0.3
+    pool, last = build_pooling(name), build_pooling(name, channels_last=True)
+    moved = x.movedim(1, -1).contiguous()
+    torch.testing.assert_close(last(moved, mask=mask), pool(x, mask=mask))
+    torch.testing.assert_close(last(moved.flatten(1, 2)), pool(x))
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_a_masked_batch_is_the_crops(name: str) -> None:
+    torch.manual_seed(2)
+    pool, x = build_pooling(name), torch.rand(2, 6, 5, 5)
+    mask = torch.zeros(2, 5, 5, dtype=torch.bool)
+    mask[0, :3, :4] = mask[1] = True
+    torch.testing.assert_close(pool(x, mask=mask)[:1], pool(x[:1, :, :3, :4]))
+    torch.testing.assert_close(pool(x, mask=mask)[1:], pool(x[1:]))
+
+
+@pytest.mark.parametrize("layout", ["first", "last"])
+def test_weights_have_the_spatial_shape(layout: str) -> None:
+    torch.manual_seed(3)
+    x = torch.rand(2, 6, 3, 5)
+    pool = DGMP(lambda_init=0.5, normalize=False, channels_last=layout == "last")
+    pooled, alpha = pool(x.movedim(1, -1) if layout == "last" else x, return_weights=True)
+    assert alpha.shape == (2, 3, 5)
+    torch.testing.assert_close((x * alpha[:, None]).sum(dim=(2, 3)), pooled)
+
+
+def test_module_is_the_function() -> None:
     x = torch.rand(2, 6, 3, 3)
-    pool = build_pooling(name)
-    assert torch.equal(pickle.loads(pickle.dumps(pool))(x), pool(x))
+    pooled = functional.generalized_max_pool(x.flatten(2), 7.0)
+    torch.testing.assert_close(DGMP(7.0, normalize=False)(x), pooled)
+    torch.testing.assert_close(DGMP(7.0)(x), nn.functional.normalize(pooled))
+    torch.testing.assert_close(DGMP(7.0, cg_iterations=9)(x), DGMP(7.0)(x))
+
+
+def test_lambda_of_a_call_replaces_its_own() -> None:
+    x, pool = torch.rand(2, 6, 3, 3), DGMP()
+    torch.testing.assert_close(pool(x, lambda_=5.0), DGMP(5.0)(x))
+    each = pool(x, lambda_=torch.tensor([5.0, 50.0]))
+    torch.testing.assert_close(each, torch.cat([DGMP(5.0)(x[:1]), DGMP(50.0)(x[1:])]))
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision(name: str, dtype: torch.dtype) -> None:
+    torch.manual_seed(4)
+    x = 100 * torch.rand(2, 6, 3, 3)
+    pool = build_pooling(name).to(dtype)
+    pooled = pool(x.to(dtype))
+    assert pooled.dtype == dtype
+    reference = build_pooling(name)(x.to(dtype).float())
+    torch.testing.assert_close(pooled.float(), reference, rtol=0.01, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_half_leaves_the_parameter_in_single_precision(name: str) -> None:
+    pool = build_pooling(name, **{f"{LEARNED[name].rstrip('_')}_init": 1e5}).half()
+    assert torch.equal(pool.state_dict()[LEARNED[name]], torch.tensor(1e5))
+    assert pool.double().state_dict()[LEARNED[name]].dtype == torch.float64
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_the_parameter_is_in_its_own_unit(name: str) -> None:
+    symbol = LEARNED[name].rstrip("_")
+    pool = build_pooling(name, **{f"{symbol}_init": 10.0})
+    assert {key: value.item() for key, value in pool.state_dict().items()} == {LEARNED[name]: 10}
+    assert f"{symbol}=10, learnable=True" in repr(pool)
+    assert pool.value.item() == 10
+    assert build_pooling("avg").value is None
 
 
 def test_lambda_never_falls_below_its_floor_and_comes_back() -> None:
@@ -46,17 +122,35 @@ def test_lambda_never_falls_below_its_floor_and_comes_back() -> None:
     assert pool.value.item() == pytest.approx(1.0)
 
 
+def test_the_floor_stops_what_pushes_below_and_passes_what_pushes_up() -> None:
+    pool = DGMP(lambda_init=1.0, floor=0.5)
+    with torch.no_grad():
+        pool.lambda_.fill_(0.2)
+    for sign, wanted in ((1.0, 0.0), (-1.0, -1.0)):
+        pool.lambda_.grad = None
+        (sign * pool.value).backward()
+        assert pool.lambda_.grad == wanted
+
+
 def test_lambda_above_its_floor_is_updated_as_a_raw_parameter() -> None:
-    pool = DGMP(lambda_init=10.0)
-    (2 * pool.value).backward()
-    assert pool.lambda_.grad == torch.tensor(2.0)
-    assert pool.state_dict()["lambda_"] == torch.tensor(10.0)
-    assert "lambda=10" in repr(pool)
+    # The step of the paper: plain gradient of the raw parameter, at its own learning rate.
+    torch.manual_seed(5)
+    x, pool = torch.rand(2, 6, 3, 3), DGMP(lambda_init=2.0)
+    raw = torch.tensor(2.0, requires_grad=True)
+    weight = torch.rand(2, 6)
+    plain = nn.functional.normalize(functional.generalized_max_pool(x.flatten(2), raw))
+    (plain * weight).sum().backward()
+    optimizer = torch.optim.SGD([{"params": pool.parameters(), "lr": 1000 * 2e-4}])
+    (pool(x) * weight).sum().backward()
+    optimizer.step()
+    torch.testing.assert_close(pool.lambda_.detach(), 2 - 0.2 * raw.grad)
+    assert raw.grad != 0
 
 
 def test_fixed_lambda_is_no_learned_parameter() -> None:
     pool = DGMP(learnable=False)
     assert not any(p.requires_grad for p in pool.parameters())
+    assert "learnable=False" in repr(pool)
 
 
 def test_output_has_unit_norm_if_asked() -> None:
@@ -69,10 +163,18 @@ def test_output_has_unit_norm_if_asked() -> None:
 def test_errors() -> None:
     with pytest.raises(ValueError, match="no pooling 'average'; there are: avg, avg_l2, dgmp"):
         build_pooling("average")
-    with pytest.raises(ValueError, match=r"x must be \(B, D, \*spatial\)"):
+    with pytest.raises(ValueError, match=r"x must be \(B, D, \*spatial\), got \(2, 3\)"):
         DGMP()(torch.rand(2, 3))
-    with pytest.raises(ValueError, match=r"at least 0\.001, got -1"):
+    with pytest.raises(ValueError, match=r"x must be \(B, \*spatial, D\), got \(2, 3\)"):
+        DGMP(channels_last=True)(torch.rand(2, 3))
+    with pytest.raises(ValueError, match=r"mask must be \(2, 4, 4\) for x \(2, 3, 4, 4\)"):
+        DGMP()(torch.rand(2, 3, 4, 4), mask=torch.ones(2, 16, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"lambda_init must be .* at least 0\.001, got -1"):
         DGMP(lambda_init=-1.0)
+    with pytest.raises(ValueError, match="lambda_init must be finite"):
+        DGMP(lambda_init=float("inf"))
+    with pytest.raises(ValueError, match="floor must be positive, got 0"):
+        DGMP(floor=0.0)
 
 
 def test_params_know_the_same_names() -> None:

@@ -21,8 +21,8 @@ from dgmp.scribes import SCRIPT_TYPES, draw_scribe, write_page
 ROOT = Path(__file__).parents[2]
 WRITERS, SCRIPTS = "writers-dgmp-1k-m01", ["scripts-a-dgmp-5k", "scripts-b-avg"]
 CELLS = [WRITERS, *SCRIPTS]
-# DVC keeps no run cache of stages whose outputs git tracks; they take a second each.
-REPORTERS = {"tables", "figures", "metrics"}
+# DVC keeps no run cache of stages whose outputs git tracks; they take seconds each.
+REPORTERS = {"tables", "figures", "gallery", "metrics"}
 PAGE = {"height": 96, "width": 120, "line_pitch": 24}
 
 pytestmark = pytest.mark.rehearsal
@@ -153,8 +153,9 @@ def test_repro_makes_all_tables_and_figures(clone):
             assert all(None not in row and None not in row.values() for row in rows), name
         elif name.endswith(".json"):
             json.loads(content)
-    assert reports["figure4.png"].startswith(b"\x89PNG")
-    assert b"<svg" in reports["figure4.svg"]
+    for name in ("figure4", "gallery"):
+        assert reports[f"{name}.png"].startswith(b"\x89PNG")
+        assert b"<svg" in reports[f"{name}.svg"]
     assert reports["table1.md"].startswith(b"# Table I")
     assert r"\begin{tabular}" in reports["table3.tex"].decode()
     metrics = clone.metrics()

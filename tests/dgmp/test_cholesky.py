@@ -1,0 +1,88 @@
+import warnings
+
+import pytest
+import torch
+
+from dgmp.cholesky import NumericalWarning, gram_cholesky
+from dgmp.functional import generalized_max_pool
+
+RIDGE = torch.tensor(1e-3)
+
+
+def singular(batch: int = 3) -> torch.Tensor:
+    """The second matrix has rank one, and the ridge is below the precision of its diagonal."""
+    torch.manual_seed(0)
+    x = torch.rand(batch, 4, 3)
+    x[1] = 1e6 * x[1, :, :1]
+    return x
+
+
+@pytest.mark.parametrize("n", [1, 5, 127, 128, 255, 256, 301])
+def test_oracle(n: int) -> None:
+    torch.manual_seed(1)
+    x = torch.rand(2, n + 3, n, dtype=torch.float64)
+    ridge = torch.rand(2, 1, 1, dtype=torch.float64) + 0.1
+    wanted = torch.linalg.cholesky(x.mT @ x + ridge * torch.eye(n, dtype=torch.float64))
+    torch.testing.assert_close(gram_cholesky(x, ridge), wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_no_jitter_without_need() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gram_cholesky(torch.rand(2, 4, 3), RIDGE)
+
+
+def test_only_the_failing_sample_is_retried_with_a_warning() -> None:
+    x = singular()
+    with pytest.warns(NumericalWarning, match=r"1 of 3 .* added 1e-06 of") as caught:
+        factors = gram_cholesky(x, RIDGE)
+    assert len(caught) == 1
+    good = torch.tensor([0, 2])
+    assert torch.equal(factors[good], gram_cholesky(x[good], RIDGE))
+    gram = x[1].T @ x[1]
+    torch.testing.assert_close(factors[1] @ factors[1].T, gram, rtol=1e-5, atol=0)
+
+
+def test_the_pooled_descriptor_of_a_singular_sample_is_right() -> None:
+    x = singular()
+    with pytest.warns(NumericalWarning):
+        pooled = generalized_max_pool(x, 1e-3)
+    exact = generalized_max_pool(x.double(), 1e-3)
+    torch.testing.assert_close(pooled.double(), exact, rtol=1e-3, atol=0)
+
+
+def test_what_no_jitter_mends_is_nan() -> None:
+    x = torch.rand(2, 4, 3)
+    ridge = torch.tensor([1.0, -100.0])[:, None, None]
+    with pytest.warns(NumericalWarning, match="added 0.001"):
+        factors = gram_cholesky(x, ridge)
+    assert factors[1].isnan().any()
+    assert torch.equal(factors[:1], gram_cholesky(x[:1], ridge[:1]))
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, 1e30])
+def test_what_is_not_finite_is_nan_and_no_warning(bad: float) -> None:
+    x = torch.rand(3, 4, 3)
+    x[1, 0, 0] = bad
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        factors = gram_cholesky(x, RIDGE)
+    assert not factors[1].isfinite().all()
+    good = torch.tensor([0, 2])
+    assert torch.equal(factors[good], gram_cholesky(x[good], RIDGE))
+
+
+def test_a_compiled_factorization_retries_too() -> None:
+    compiled = torch.compile(gram_cholesky, fullgraph=True, backend="aot_eager")
+    x = singular()
+    with pytest.warns(NumericalWarning, match="1 of 3"):
+        factors = compiled(x, RIDGE)
+    assert factors.isfinite().all()
+
+
+def test_the_operator_is_registered_soundly() -> None:
+    from dgmp.cholesky import _opaque_gram_cholesky
+
+    x = torch.rand(2, 4, 3)
+    torch.library.opcheck(_opaque_gram_cholesky, (x, RIDGE))
+    torch.library.opcheck(_opaque_gram_cholesky, (x, torch.rand(2, 1, 1)))

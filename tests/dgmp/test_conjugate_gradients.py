@@ -1,0 +1,46 @@
+import pytest
+import torch
+
+from dgmp.functional import generalized_max_pool
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 4), (2, 4, 6)])
+@pytest.mark.parametrize("lambda_", [0.5, torch.tensor([0.5, 3.0], dtype=torch.float64)])
+def test_as_many_steps_as_unknowns_are_exact(shape, lambda_) -> None:
+    torch.manual_seed(0)
+    phi = torch.rand(shape, dtype=torch.float64)
+    found = generalized_max_pool(phi, lambda_, return_weights=True, cg_iterations=6)
+    torch.testing.assert_close(found, generalized_max_pool(phi, lambda_, return_weights=True))
+
+
+def test_the_error_shrinks_as_stated() -> None:
+    torch.manual_seed(1)
+    phi = torch.randn(1, 30, 50, dtype=torch.float64)
+    lambda_ = 10.0
+    exact = generalized_max_pool(phi, lambda_)
+    gram = phi[0] @ phi[0].T + lambda_ * torch.eye(30, dtype=torch.float64)
+    condition = 1 + torch.linalg.matrix_norm(phi[0], 2) ** 2 / lambda_
+    rate = (condition.sqrt() - 1) / (condition.sqrt() + 1)
+    for steps in (1, 3, 9):
+        error = (generalized_max_pool(phi, lambda_, cg_iterations=steps) - exact)[0]
+        # The bound holds in the norm of the system.
+        left, start = (error @ gram @ error).sqrt(), (exact[0] @ gram @ exact[0]).sqrt()
+        assert left <= 2 * rate**steps * start
+
+
+def test_a_solved_system_stays_solved() -> None:
+    phi = torch.rand(2, 3, 4)
+    phi[1] = 0
+    pooled = generalized_max_pool(phi, 1.0, cg_iterations=100)
+    torch.testing.assert_close(pooled, generalized_max_pool(phi, 1.0))
+
+
+def test_gradient() -> None:
+    torch.manual_seed(2)
+    phi = torch.rand(2, 4, 3, dtype=torch.float64)
+    slopes = []
+    for iterations in (None, 8):
+        x = phi.clone().requires_grad_()
+        generalized_max_pool(x, 0.5, cg_iterations=iterations).square().sum().backward()
+        slopes.append(x.grad)
+    torch.testing.assert_close(*slopes, rtol=1e-6, atol=1e-9)

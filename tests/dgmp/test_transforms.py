@@ -1,0 +1,159 @@
+"""The layers under torch.compile, torch.export, torch.func, ONNX and copies of them."""
+
+import copy
+import pickle
+import shutil
+import warnings
+
+import pytest
+import torch
+from torch import Tensor
+from torch.func import functional_call, grad, jacrev, vmap
+
+from dgmp import DGMP, POOLINGS, build_pooling
+from dgmp.functional import generalized_max_pool
+
+X = torch.rand(2, 6, 3, 3, generator=torch.Generator().manual_seed(0))
+MASK = torch.ones(2, 3, 3, dtype=torch.bool)
+MASK[0, 2] = MASK[1, 0, 1] = False
+
+
+def gradients(pool, x: Tensor, **arguments: Tensor) -> list[Tensor]:
+    x = x.clone().requires_grad_()
+    learned = [p for p in pool.parameters() if p.requires_grad]
+    return list(torch.autograd.grad(pool(x, **arguments).square().sum(), [x, *learned]))
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+@pytest.mark.parametrize("arguments", [{}, {"mask": MASK}], ids=["all", "masked"])
+def test_compile(name: str, arguments: dict[str, Tensor]) -> None:
+    torch.compiler.reset()
+    pool = build_pooling(name)
+    compiled = torch.compile(pool, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(X, **arguments), pool(X, **arguments))
+    torch.testing.assert_close(gradients(compiled, X, **arguments), gradients(pool, X, **arguments))
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="the compiler needs a C++ compiler")
+@pytest.mark.parametrize("shape", [(2, 9, 3, 2), (2, 3, 5, 4)])
+def test_compile_to_machine_code(shape: tuple[int, ...]) -> None:
+    torch.compiler.reset()
+    torch.manual_seed(1)
+    x, pool = torch.rand(shape), DGMP()
+    compiled = torch.compile(pool, fullgraph=True)
+    torch.testing.assert_close(compiled(x, return_weights=True), pool(x, return_weights=True))
+    torch.testing.assert_close(gradients(compiled, x), gradients(pool, x))
+
+
+def test_compile_of_any_size() -> None:
+    torch.compiler.reset()
+    compiled = torch.compile(DGMP(), fullgraph=True, backend="aot_eager", dynamic=True)
+    for shape in [(2, 20, 3, 3), (3, 20, 4, 4), (2, 20, 7, 7)]:
+        x = torch.rand(shape)
+        torch.testing.assert_close(compiled(x), DGMP()(x))
+
+
+def test_compiled_masks_are_checked_as_well() -> None:
+    torch.compiler.reset()
+    compiled = torch.compile(DGMP(), fullgraph=True, backend="aot_eager")
+    with pytest.raises(RuntimeError, match="leaves a sample without location"):
+        compiled(X, mask=torch.zeros_like(MASK))
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+@pytest.mark.parametrize("strict", [False, True])
+def test_export(name: str, strict: bool) -> None:
+    pool = build_pooling(name)
+    for arguments in ({}, {"mask": MASK}):
+        program = torch.export.export(pool, (X,), arguments, strict=strict)
+        torch.testing.assert_close(program.module()(X, **arguments), pool(X, **arguments))
+        # Whoever loads it need not have this package.
+        assert not any("dgmp" in str(node.target) for node in program.graph.nodes)
+
+
+def test_export_of_any_size() -> None:
+    batch, height = torch.export.Dim("batch"), torch.export.Dim("height", min=2, max=5)
+    shapes = ({0: batch, 2: height},)
+    program = torch.export.export(DGMP(), (torch.rand(2, 20, 3, 3),), dynamic_shapes=shapes)
+    for shape in [(3, 20, 2, 3), (1, 20, 5, 3)]:
+        x = torch.rand(shape)
+        torch.testing.assert_close(program.module()(x), DGMP()(x))
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 3), (2, 3, 5)])
+def test_functional_transforms(shape: tuple[int, int, int]) -> None:
+    torch.manual_seed(2)
+    phis = torch.rand(4, *shape, dtype=torch.float64)
+    lambdas = torch.rand(4, dtype=torch.float64) + 0.1
+
+    def loss(phi: Tensor, lambda_: Tensor) -> Tensor:
+        return generalized_max_pool(phi, lambda_).square().sum()
+
+    one_by_one = [generalized_max_pool(p, r) for p, r in zip(phis, lambdas, strict=True)]
+    mapped = vmap(generalized_max_pool)(phis, lambdas)
+    torch.testing.assert_close(mapped, torch.stack(one_by_one))
+    over_lambda = vmap(generalized_max_pool, (None, 0))(phis[0], lambdas)
+    torch.testing.assert_close(over_lambda[1], generalized_max_pool(phis[0], lambdas[1]))
+
+    found = vmap(grad(loss, argnums=(0, 1)))(phis, lambdas)
+    for i in range(4):
+        inputs = (phis[i].clone().requires_grad_(), lambdas[i].clone().requires_grad_())
+        wanted = torch.autograd.grad(loss(*inputs), inputs)
+        torch.testing.assert_close((found[0][i], found[1][i]), wanted)
+
+    second = jacrev(jacrev(loss))(phis[0], lambdas[0])
+    wanted = torch.autograd.functional.hessian(lambda phi: loss(phi, lambdas[0]), phis[0])
+    torch.testing.assert_close(second, wanted)
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_copies_and_stand_ins(name: str) -> None:
+    pool = build_pooling(name)
+    for other in (copy.deepcopy(pool), pickle.loads(pickle.dumps(pool))):
+        assert torch.equal(other(X), pool(X))
+        assert repr(other) == repr(pool)
+    parameters = {key: value + 1 for key, value in pool.state_dict().items()}
+    moved = build_pooling(name)
+    moved.load_state_dict(parameters)
+    torch.testing.assert_close(functional_call(pool, parameters, (X,)), moved(X))
+    with torch.device("meta"):
+        meta = build_pooling(name)
+    assert meta(X.to("meta")).shape == (2, 6)
+    assert "meta" in repr(meta) or not parameters
+
+
+def to_onnx(pool: torch.nn.Module, file, x: Tensor, **settings) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(pool, (x,), file, dynamo=True, verbose=False, **settings)
+
+
+def run_onnx(file, x: Tensor) -> Tensor:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    (name,) = [node.name for node in session.get_inputs()]
+    return torch.from_numpy(session.run(None, {name: x.numpy()})[0])
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_onnx(name: str, tmp_path) -> None:
+    to_onnx(build_pooling(name), tmp_path / "pool.onnx", X)
+    torch.testing.assert_close(run_onnx(tmp_path / "pool.onnx", X), build_pooling(name)(X))
+
+
+@pytest.mark.parametrize("shape", [(2, 2048, 13, 13), (2, 64, 24, 24)])
+def test_onnx_agrees_with_the_exact_solution(shape: tuple[int, ...], tmp_path) -> None:
+    # Activations as after a ReLU, at the paper's lambda, in another batch than at the export.
+    torch.manual_seed(3)
+    batch = torch.export.Dim("batch")
+    to_onnx(
+        DGMP(cg_iterations=32),
+        tmp_path / "pool.onnx",
+        torch.rand(shape),
+        dynamic_shapes=({0: batch},),
+    )
+    x = 3 * torch.randn(3, *shape[1:]).relu()
+    exact = DGMP()(x.double())
+    found = run_onnx(tmp_path / "pool.onnx", x).double()
+    assert ((found - exact).norm(dim=1) / exact.norm(dim=1)).max() < 1e-4
