@@ -34,32 +34,14 @@ def gram_cholesky(x: Tensor, ridge: Tensor) -> Tensor:
         identity = torch.eye(x.shape[2], dtype=x.dtype, device=x.device)
         factors, info = torch.linalg.cholesky_ex(x.mT @ x + ridge * identity)
         return torch.where((info > 0)[:, None, None], torch.nan, factors)
-    if torch.compiler.is_compiling() or x.is_meta:
-        opaque: Tensor = _opaque_gram_cholesky(x, ridge)
-        return opaque
-    return _gram_cholesky(x, ridge)
-
-
-def _gram_cholesky(x: Tensor, ridge: Tensor) -> Tensor:
     gram = _gram(x)
     gram.diagonal(dim1=1, dim2=2).add_(ridge.flatten(1) if ridge.ndim else ridge)
     factors, info = torch.linalg.cholesky_ex(gram)
-    if any(info.tolist()):
+    if not info.is_meta and any(info.tolist()):
         finite = gram.diagonal(dim1=1, dim2=2).isfinite().all(dim=1)
         factors[info > 0] = torch.nan
         _retry(gram, factors, ((info > 0) & finite).nonzero().squeeze(1))
     return factors
-
-
-# The retry depends on the data, which a compiler cannot trace.
-_opaque_gram_cholesky = torch.library.custom_op(
-    "dgmp::gram_cholesky", _gram_cholesky, mutates_args=()
-)
-
-
-@_opaque_gram_cholesky.register_fake
-def _(x: Tensor, ridge: Tensor) -> Tensor:
-    return torch.linalg.cholesky_ex(x.mT @ x)[0]
 
 
 def _gram(x: Tensor) -> Tensor:

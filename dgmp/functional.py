@@ -52,19 +52,22 @@ def generalized_max_pool(
     Solves the ridge regression
     :math:`\xi = \arg\min_\xi \|\Phi^T\xi - 1_N\|^2 + \lambda\|\xi\|^2` for each sample: in its
     dual form :math:`\xi = \Phi\alpha, (\Phi^T\Phi + \lambda I_N)\alpha = 1_N` (Eq. 9) if N <= D,
-    else in its primal form :math:`(\Phi\Phi^T + \lambda I_D)\xi = \Phi 1_N`, by Cholesky. First
-    and higher derivatives are exact, and cost O(ND) beyond the factorization.
+    else in its primal form :math:`(\Phi\Phi^T + \lambda I_D)\xi = \Phi 1_N`, by Cholesky.
+    Derivatives of any order are exact (in reverse mode), and cost O(ND) beyond the factorization.
 
     The system is made and solved in float32, or in float64 for float64 input, also under
     autocast. (`torch.set_float32_matmul_precision` other than "highest" loosens that.) The
-    relative error of the result is a few times the machine precision times the condition number,
-    at most 1 + ||Phi||^2 / lambda. A sample whose system cannot be factorized is retried with a
-    `NumericalWarning`, see `dgmp.cholesky`; a sample with a NaN gives NaN and spoils no other.
+    relative error of the result is below the machine precision times the condition number, at
+    most 1 + ||Phi||^2 / lambda. A sample whose system cannot be factorized is retried with a
+    `NumericalWarning`, see `dgmp.cholesky`, and its weights are not exact; a sample with a NaN
+    gives NaN and spoils no other.
 
     Args:
         phi: Descriptors, (B, D, N), floating point.
-        lambda_: Ridge parameter, positive; a number, or a tensor () or (B,) for one a sample.
-        mask: True at the locations that count, (B, N).
+        lambda_: Ridge parameter, positive; a number, or a tensor (), (1,), or (B,) for one a
+            sample.
+        mask: True at the locations that count, (B, N). That each sample has one is not checked
+            under the transforms of `torch.func`; elsewhere the check waits for the device.
         return_weights: Whether to return the weights alpha too.
         cg_iterations: Solve by so many steps of conjugate gradients instead, see
             `dgmp.conjugate_gradients`. An export to ONNX, which has no Cholesky, does so with
@@ -173,8 +176,9 @@ def _at_least_single(phi: Tensor) -> Tensor:
 def _ridge_parameter(lambda_: Tensor | float, phi: Tensor) -> Tensor:
     """Lambda as () or (B, 1, 1), of the type and on the device of phi."""
     if not isinstance(lambda_, Tensor):
-        if not 0 < lambda_ < math.inf:
-            raise ValueError(f"lambda_ must be positive and finite, got {lambda_}")
+        limits = torch.finfo(phi.dtype)
+        if not limits.tiny <= lambda_ <= limits.max:
+            raise ValueError(f"lambda_ must be positive and finite in {phi.dtype}, got {lambda_}")
         return torch.tensor(lambda_, dtype=phi.dtype, device=phi.device)
     lambda_ = lambda_.to(device=phi.device, dtype=phi.dtype)
     if lambda_.ndim == 0:
@@ -206,6 +210,8 @@ def _fill_outside(phi: Tensor, mask: Tensor | None, value: float) -> Tensor:
     some = mask.any(dim=1)
     if torch.compiler.is_compiling():
         torch._assert_async(some.all(), "the mask leaves a sample without location")
+    elif mask.is_meta or torch._C._are_functorch_transforms_active():
+        pass
     elif not bool(some.all()):
         empty = (~some).nonzero().squeeze(1).tolist()
         raise ValueError(f"the mask leaves no location of the samples {empty}")

@@ -33,9 +33,9 @@ class GlobalPooling(nn.Module):
     def forward(self, x: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """Pool x; a boolean mask (B, *spatial) is true at the locations that count."""
         phi, mask, _ = self._flatten(x, mask)
-        return self.pool(phi, mask)
+        return self._pool(phi, mask)
 
-    def pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
+    def _pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
         """(B, D, N) and (B, N) -> (B, D)."""
         raise NotImplementedError
 
@@ -76,8 +76,9 @@ class ParametricPooling(GlobalPooling):
             symbol = self.name.rstrip("_")
             raise ValueError(f"{symbol}_init must be finite and at least {floor:g}, got {initial}")
         self.floor = floor
-        parameter = nn.Parameter(torch.tensor(float(initial)), requires_grad=learnable)
-        self.register_parameter(self.name, parameter)
+        dtype = torch.promote_types(torch.get_default_dtype(), torch.float32)
+        start = torch.tensor(float(initial), dtype=dtype)
+        self.register_parameter(self.name, nn.Parameter(start, requires_grad=learnable))
 
     @property
     def value(self) -> Tensor:
@@ -111,7 +112,8 @@ class DGMP(ParametricPooling):
             export to ONNX does so by itself; set this where its default is too few or too many.
 
     Shape:
-        Input (B, D, *spatial), output (B, D), in the type of the input.
+        Input (B, D, *spatial), output (B, D), in the type of the input. (Without `normalize`
+        entries may be too small for float16.)
 
     Examples:
         >>> import torch
@@ -176,7 +178,8 @@ class DGMP(ParametricPooling):
             return_weights=True,
             cg_iterations=self.cg_iterations,
         )
-        pooled = (normalize(pooled, dim=1) if self.normalize else pooled).to(x.dtype)
+        # The copy may be changed in place, as by nn.ReLU(inplace=True).
+        pooled = (normalize(pooled, dim=1) if self.normalize else pooled.clone()).to(x.dtype)
         return (pooled, alpha.unflatten(1, spatial)) if return_weights else pooled
 
     def extra_repr(self) -> str:
@@ -194,7 +197,7 @@ class AveragePooling(GlobalPooling):
         super().__init__(channels_last=channels_last)
         self.normalize = normalize
 
-    def pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
+    def _pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
         pooled = functional.average_pool(phi, mask=mask)
         return normalize(pooled, dim=1) if self.normalize else pooled
 
@@ -205,14 +208,14 @@ class AveragePooling(GlobalPooling):
 class SumPooling(GlobalPooling):
     """Sum over the locations, Eq. 3."""
 
-    def pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
+    def _pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
         return functional.sum_pool(phi, mask=mask)
 
 
 class MaxPooling(GlobalPooling):
     """Maximum over the locations."""
 
-    def pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
+    def _pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
         return functional.max_pool(phi, mask=mask)
 
 
@@ -228,7 +231,7 @@ class MixedPooling(ParametricPooling):
             alpha_init, floor=-float("inf"), learnable=learnable, channels_last=channels_last
         )
 
-    def pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
+    def _pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
         return functional.mixed_pool(phi, self.value, mask=mask)
 
 
@@ -247,7 +250,7 @@ class LogSumExpPooling(ParametricPooling):
     ) -> None:
         super().__init__(r_init, floor=floor, learnable=learnable, channels_last=channels_last)
 
-    def pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
+    def _pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
         return functional.log_sum_exp_pool(phi, self.value, mask=mask)
 
 
@@ -266,7 +269,7 @@ class GeneralizedMeanPooling(ParametricPooling):
     ) -> None:
         super().__init__(p_init, floor=floor, learnable=learnable, channels_last=channels_last)
 
-    def pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
+    def _pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
         return functional.generalized_mean_pool(phi, self.value, mask=mask)
 
 

@@ -75,10 +75,86 @@ def _column(lambda_: Tensor) -> Tensor:
 def _refined(phi: Tensor) -> bool:
     """Whether one step of iterative refinement with Phi itself follows each primal solve.
 
-    The rounding of a large Phi Phi^T shows, and passes over Phi are cheap beside it (corrected
-    seminormal equations, Björck 1987). The dual solution does not need it.
+    It takes back the rounding of Phi Phi^T (corrected seminormal equations, Björck 1987) for four
+    passes over Phi, where these are cheap beside the rest. For a dual system they are not.
     """
-    return phi.shape[1] >= 256
+    _, depth, locations = phi.shape
+    return depth >= 256 or locations >= 2 * depth >= 128
+
+
+def _solution(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """xi, alpha and the factor of the smaller system."""
+    if _dual(phi):
+        factor = gram_cholesky(phi, lambda_)
+        alpha = _cholesky_solve(factor, phi.new_ones(phi.shape[0], phi.shape[2]))
+        return _times(phi, alpha), alpha, factor
+    factor = gram_cholesky(phi.mT, lambda_)
+    xi = _cholesky_solve(factor, phi.sum(dim=2))
+    rest = 1 - _times(phi.mT, xi)
+    if _refined(phi):
+        xi = xi + _cholesky_solve(factor, _times(phi, rest) - _column(lambda_) * xi)
+        rest = 1 - _times(phi.mT, xi)
+    return xi, rest / _column(lambda_), factor
+
+
+def _gradients(
+    phi: Tensor,
+    lambda_: Tensor,
+    xi: Tensor,
+    alpha: Tensor,
+    factor: Tensor,
+    g: Tensor,
+    h: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Gradients in phi and lambda from those of xi, g, and of alpha, h."""
+    solve = _Solve.apply if torch.is_grad_enabled() else _solve
+    with without_autocast(phi.device):
+        if _dual(phi):
+            b = _times(phi.mT, g)
+            v = solve(phi, lambda_, b if h is None else b + h, factor, False)
+            residual = g - _times(phi, v)
+            slope = _dot(v, alpha, lambda_)
+        else:
+            b = g if h is None else g - _times(phi, h) / _column(lambda_)
+            w = solve(phi.mT, lambda_, b, factor, _refined(phi))
+            v = _times(phi.mT, w)
+            residual = _column(lambda_) * w
+            slope = _dot(w, xi, lambda_)  # not v^T alpha, whose terms cancel
+            if h is not None:
+                v = v + h / _column(lambda_)
+                slope = slope + _dot(h, alpha, lambda_) / lambda_
+        return _two_outer(residual, alpha, xi, -v, phi), -slope
+
+
+# A compiler cannot trace the retry of a factorization, which depends on the data, and would trace
+# the products of the backward pass as the surrounding autocast wants them.
+_opaque_solution = torch.library.custom_op("dgmp::ridge", _solution, mutates_args=())
+_opaque_gradients = torch.library.custom_op("dgmp::ridge_gradients", _gradients, mutates_args=())
+
+
+@_opaque_solution.register_fake
+def _(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    batch, depth, locations = phi.shape
+    n = locations if _dual(phi) else depth
+    factor = phi.new_empty(batch, n, n).mT
+    return phi.new_empty(batch, depth), phi.new_empty(batch, locations), factor
+
+
+@_opaque_gradients.register_fake
+def _(
+    phi: Tensor,
+    lambda_: Tensor,
+    xi: Tensor,
+    alpha: Tensor,
+    factor: Tensor,
+    g: Tensor,
+    h: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    return _two_outer(xi, alpha, xi, alpha, phi), torch.empty_like(lambda_)
+
+
+def _opaque() -> bool:
+    return torch.compiler.is_compiling() and not torch.compiler.is_exporting()
 
 
 class _Ridge(Function):
@@ -86,17 +162,9 @@ class _Ridge(Function):
 
     @staticmethod
     def forward(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        if _dual(phi):
-            factor = gram_cholesky(phi, lambda_)
-            alpha = _cholesky_solve(factor, phi.new_ones(phi.shape[0], phi.shape[2]))
-            return _times(phi, alpha), alpha, factor
-        factor = gram_cholesky(phi.mT, lambda_)
-        xi = _cholesky_solve(factor, phi.sum(dim=2))
-        rest = 1 - _times(phi.mT, xi)
-        if _refined(phi):
-            xi = xi + _cholesky_solve(factor, _times(phi, rest) - _column(lambda_) * xi)
-            rest = 1 - _times(phi.mT, xi)
-        return xi, rest / _column(lambda_), factor
+        output: tuple[Tensor, Tensor, Tensor]
+        output = (_opaque_solution if _opaque() else _solution)(phi, lambda_)
+        return output
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
@@ -109,29 +177,16 @@ class _Ridge(Function):
     def backward(
         ctx: Any, g: Tensor | None, h: Tensor | None, _: Any
     ) -> tuple[Tensor | None, Tensor | None]:
-        phi, lambda_, xi, alpha, factor = ctx.saved_tensors
         if g is None and h is None:
             return None, None
+        phi, lambda_, xi, alpha, factor = ctx.saved_tensors
         if g is None:
             g = torch.zeros_like(xi)
-        solve = _Solve.apply if torch.is_grad_enabled() else _solve
-        with without_autocast(phi.device):
-            if _dual(phi):
-                b = _times(phi.mT, g)
-                v = solve(phi, lambda_, b if h is None else b + h, factor, False)
-                residual = g - _times(phi, v)
-                slope = _dot(v, alpha, lambda_)
-            else:
-                b = g if h is None else g - _times(phi, h) / _column(lambda_)
-                w = solve(phi.mT, lambda_, b, factor, _refined(phi))
-                v = _times(phi.mT, w)
-                residual = _column(lambda_) * w
-                slope = _dot(w, xi, lambda_)  # not v^T alpha, whose terms cancel
-                if h is not None:
-                    v = v + h / _column(lambda_)
-                    slope = slope + _dot(h, alpha, lambda_) / lambda_
-            wanted = ctx.needs_input_grad[0]
-            return _two_outer(residual, alpha, xi, -v, phi) if wanted else None, -slope
+        gradients: tuple[Tensor, Tensor]
+        gradients = (_opaque_gradients if _opaque() else _gradients)(
+            phi, lambda_, xi, alpha, factor, g, h
+        )
+        return gradients
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Any, Any]:

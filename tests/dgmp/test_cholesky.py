@@ -73,16 +73,9 @@ def test_what_is_not_finite_is_nan_and_no_warning(bad: float) -> None:
 
 
 def test_a_compiled_factorization_retries_too() -> None:
-    compiled = torch.compile(gram_cholesky, fullgraph=True, backend="aot_eager")
+    torch.compiler.reset()
+    compiled = torch.compile(generalized_max_pool, fullgraph=True, backend="aot_eager")
     x = singular()
     with pytest.warns(NumericalWarning, match="1 of 3"):
-        factors = compiled(x, RIDGE)
-    assert factors.isfinite().all()
-
-
-def test_the_operator_is_registered_soundly() -> None:
-    from dgmp.cholesky import _opaque_gram_cholesky
-
-    x = torch.rand(2, 4, 3)
-    torch.library.opcheck(_opaque_gram_cholesky, (x, RIDGE))
-    torch.library.opcheck(_opaque_gram_cholesky, (x, torch.rand(2, 1, 1)))
+        pooled = compiled(x, RIDGE)
+    assert pooled.isfinite().all()

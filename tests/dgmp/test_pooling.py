@@ -32,9 +32,9 @@ def test_memory_format_does_not_matter(name: str, depth: int) -> None:
     for memory_format in (torch.contiguous_format, torch.channels_last):
         leaf = x.clone(memory_format=memory_format).requires_grad_()
         pooled = pool(leaf)
-        pooled.square().sum().backward()
+        pooled[:, ::2].sum().backward()
         results.append((pooled, leaf.grad))
-    torch.testing.assert_close(*results)
+    torch.testing.assert_close(*results, rtol=1e-3, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", POOLINGS)
@@ -179,3 +179,19 @@ def test_errors() -> None:
 
 def test_params_know_the_same_names() -> None:
     assert set(get_args(PoolingName)) == set(POOLINGS)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_output_may_be_changed_in_place(normalize: bool) -> None:
+    x = torch.rand(2, 6, 3, 3, requires_grad=True)
+    network = nn.Sequential(DGMP(normalize=normalize), nn.ReLU(inplace=True))
+    network(x).sum().backward()
+    assert x.grad.any()
+
+
+def test_lambda_is_in_single_precision_whatever_the_default() -> None:
+    torch.set_default_dtype(torch.float16)
+    try:
+        assert DGMP(1e5).lambda_.dtype == torch.float32
+    finally:
+        torch.set_default_dtype(torch.float32)

@@ -21,7 +21,7 @@ MASK[0, 2] = MASK[1, 0, 1] = False
 def gradients(pool, x: Tensor, **arguments: Tensor) -> list[Tensor]:
     x = x.clone().requires_grad_()
     learned = [p for p in pool.parameters() if p.requires_grad]
-    return list(torch.autograd.grad(pool(x, **arguments).square().sum(), [x, *learned]))
+    return list(torch.autograd.grad(pool(x, **arguments)[:, ::2].sum(), [x, *learned]))
 
 
 @pytest.mark.parametrize("name", POOLINGS)
@@ -31,7 +31,8 @@ def test_compile(name: str, arguments: dict[str, Tensor]) -> None:
     pool = build_pooling(name)
     compiled = torch.compile(pool, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(X, **arguments), pool(X, **arguments))
-    torch.testing.assert_close(gradients(compiled, X, **arguments), gradients(pool, X, **arguments))
+    found, wanted = gradients(compiled, X, **arguments), gradients(pool, X, **arguments)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-12)
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="the compiler needs a C++ compiler")
@@ -39,10 +40,23 @@ def test_compile(name: str, arguments: dict[str, Tensor]) -> None:
 def test_compile_to_machine_code(shape: tuple[int, ...]) -> None:
     torch.compiler.reset()
     torch.manual_seed(1)
-    x, pool = torch.rand(shape), DGMP()
+    x, pool = torch.rand(shape), DGMP(2.0)
     compiled = torch.compile(pool, fullgraph=True)
     torch.testing.assert_close(compiled(x, return_weights=True), pool(x, return_weights=True))
-    torch.testing.assert_close(gradients(compiled, x), gradients(pool, x))
+    found, wanted = gradients(compiled, x), gradients(pool, x)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(2, 512, 3, 3), (2, 8, 5, 4)])
+def test_compiled_autocast_changes_nothing(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    torch.compiler.reset()
+    torch.manual_seed(1)
+    x, pool = 300 * torch.rand(shape), DGMP(10.0)
+    compiled = torch.compile(pool, fullgraph=True, backend="aot_eager")
+    with torch.autocast("cpu", dtype=dtype):
+        found = gradients(compiled, x)
+    assert all(torch.equal(*pair) for pair in zip(found, gradients(pool, x), strict=True))
 
 
 def test_compile_of_any_size() -> None:
@@ -89,9 +103,17 @@ def test_functional_transforms(shape: tuple[int, int, int]) -> None:
     def loss(phi: Tensor, lambda_: Tensor) -> Tensor:
         return generalized_max_pool(phi, lambda_).square().sum()
 
+    def by_lu(phi: Tensor, lambda_: Tensor) -> Tensor:
+        gram = phi @ phi.mT + lambda_ * torch.eye(shape[1], dtype=phi.dtype)
+        return torch.linalg.solve(gram, phi.sum(dim=2, keepdim=True)).square().sum()
+
     one_by_one = [generalized_max_pool(p, r) for p, r in zip(phis, lambdas, strict=True)]
     mapped = vmap(generalized_max_pool)(phis, lambdas)
     torch.testing.assert_close(mapped, torch.stack(one_by_one))
+    masks = torch.rand(4, shape[0], shape[2]) > 0.3
+    masks[..., 0] = True
+    masked = vmap(lambda phi, mask: generalized_max_pool(phi, 0.5, mask=mask))(phis, masks)
+    torch.testing.assert_close(masked[3], generalized_max_pool(phis[3], 0.5, mask=masks[3]))
     over_lambda = vmap(generalized_max_pool, (None, 0))(phis[0], lambdas)
     torch.testing.assert_close(over_lambda[1], generalized_max_pool(phis[0], lambdas[1]))
 
@@ -102,8 +124,7 @@ def test_functional_transforms(shape: tuple[int, int, int]) -> None:
         torch.testing.assert_close((found[0][i], found[1][i]), wanted)
 
     second = jacrev(jacrev(loss))(phis[0], lambdas[0])
-    wanted = torch.autograd.functional.hessian(lambda phi: loss(phi, lambdas[0]), phis[0])
-    torch.testing.assert_close(second, wanted)
+    torch.testing.assert_close(second, jacrev(jacrev(by_lu))(phis[0], lambdas[0]))
 
 
 @pytest.mark.parametrize("name", POOLINGS)
@@ -143,12 +164,13 @@ def test_onnx(name: str, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("shape", [(2, 2048, 13, 13), (2, 64, 24, 24)])
-def test_onnx_agrees_with_the_exact_solution(shape: tuple[int, ...], tmp_path) -> None:
+@pytest.mark.parametrize("iterations", [32, None])
+def test_onnx_agrees_with_the_exact_solution(shape, iterations, tmp_path) -> None:
     # Activations as after a ReLU, at the paper's lambda, in another batch than at the export.
     torch.manual_seed(3)
     batch = torch.export.Dim("batch")
     to_onnx(
-        DGMP(cg_iterations=32),
+        DGMP(cg_iterations=iterations),
         tmp_path / "pool.onnx",
         torch.rand(shape),
         dynamic_shapes=({0: batch},),

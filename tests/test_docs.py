@@ -1,0 +1,31 @@
+"""The examples of docs/ run, one after the other."""
+
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_examples_of_the_layer_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "layer.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the ONNX exporter
+        for example in re.findall(r"```python\n(.*?)```", text, re.S):
+            exec(example, names)  # part of the project
+    assert tuple(names["scores"].shape) == (2, 1000)
+    assert tuple(names["weights"].shape) == (2, 196)
+    assert not names["weights"][1, 150:].any()
+    assert [group["lr"] for group in names["optimizer"].param_groups] == [2e-4, 0.2]
+    assert (tmp_path / "model.onnx").exists()
+
+
+def test_linked_files_exist() -> None:
+    for page in DOCS.glob("*.md"):
+        links = re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8"))
+        assert not [link for link in links if not (page.parent / link).exists()], page
