@@ -93,6 +93,18 @@ def test_oracle_single_precision(shape, lambda_, draw) -> None:
         assert relative_error(one, other) < bound
 
 
+@pytest.mark.parametrize("shape", LARGE)
+def test_oracle_of_descriptors_that_are_nearly_alike(shape) -> None:
+    # The hardest case for single precision, at the paper's lambda.
+    torch.manual_seed(9)
+    phi = torch.rand(1, shape[1], 1) + 0.1 * torch.rand(shape)
+    oracle = dual_by_lu if shape[2] <= shape[1] else primal_by_lu
+    found = value_and_gradients(generalized_max_pool, phi, 1000.0)
+    wanted = value_and_gradients(oracle, phi.double(), 1000.0)
+    assert relative_error(found[0], wanted[0]) < 1e-5
+    assert relative_error(found[1], wanted[1]) < 2e-4
+
+
 @pytest.mark.parametrize("shape", [(1, 256, 64), (1, 64, 64), (1, 64, 256), (1, 300, 310)])
 @pytest.mark.parametrize("lambda_", [1e-3, 1e-2, 1e-1])
 def test_error_is_within_the_condition_number(shape, lambda_) -> None:
