@@ -44,7 +44,7 @@ def test_compile_to_machine_code(shape: tuple[int, ...]) -> None:
     compiled = torch.compile(pool, fullgraph=True)
     torch.testing.assert_close(compiled(x, return_weights=True), pool(x, return_weights=True))
     found, wanted = gradients(compiled, x), gradients(pool, x)
-    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-12)
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
