@@ -1,4 +1,8 @@
-"""The layers under torch.compile, torch.export, torch.func, ONNX and copies of them."""
+"""The layers under torch.compile, torch.export, torch.func, ONNX and copies of them.
+
+In a folder that comes last: a compiler starts threads of autograd, after which a process can no
+longer fork workers that train, as tests of the pipeline do.
+"""
 
 import copy
 import pickle
@@ -11,6 +15,7 @@ from torch import Tensor
 from torch.func import functional_call, grad, jacrev, vmap
 
 from dgmp import DGMP, POOLINGS, build_pooling
+from dgmp.cholesky import NumericalWarning
 from dgmp.functional import generalized_max_pool
 
 X = torch.rand(2, 6, 3, 3, generator=torch.Generator().manual_seed(0))
@@ -72,6 +77,17 @@ def test_compiled_masks_are_checked_as_well() -> None:
     compiled = torch.compile(DGMP(), fullgraph=True, backend="aot_eager")
     with pytest.raises(RuntimeError, match="leaves a sample without location"):
         compiled(X, mask=torch.zeros_like(MASK))
+
+
+def test_a_compiled_factorization_retries_too() -> None:
+    torch.compiler.reset()
+    compiled = torch.compile(generalized_max_pool, fullgraph=True, backend="aot_eager")
+    torch.manual_seed(0)
+    x = torch.rand(3, 4, 3)
+    x[1] = 1e6 * x[1, :, :1]  # rank one, and lambda below the precision of its diagonal
+    with pytest.warns(NumericalWarning, match="1 of 3"):
+        pooled = compiled(x, 1e-3)
+    assert pooled.isfinite().all()
 
 
 @pytest.mark.parametrize("name", POOLINGS)
