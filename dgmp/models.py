@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torchvision.models.resnet import Bottleneck, ResNet
 
-from dgmp.pooling import GlobalPooling
+from dgmp.global_pooling import GlobalPooling
 
 
 class NarrowResNet(nn.Module):

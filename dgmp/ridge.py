@@ -50,8 +50,10 @@ def _dual(phi: Tensor) -> bool:
 
 
 def _times(x: Tensor, vector: Tensor) -> Tensor:
-    """X times a vector each, (B, m, n), (B, n) -> (B, m); faster as a row, but for one of it."""
-    if x.shape[1] == 1 or x.shape[2] == 1:
+    """X times a vector each: (B, m, n), (B, n) -> (B, m)."""
+    # A batch of long rows is faster, one of short rows slower than the same of columns. An exported
+    # program is for any size.
+    if torch.compiler.is_exporting() or (len(x) > 1 and min(x.shape[1:]) < 8):
         return torch.bmm(x, vector.unsqueeze(2)).squeeze(2)
     return torch.bmm(vector.unsqueeze(1), x.mT).squeeze(1)
 
@@ -142,13 +144,7 @@ def _(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 @_opaque_gradients.register_fake
 def _(
-    phi: Tensor,
-    lambda_: Tensor,
-    xi: Tensor,
-    alpha: Tensor,
-    factor: Tensor,
-    g: Tensor,
-    h: Tensor | None,
+    phi: Tensor, lambda_: Tensor, xi: Tensor, alpha: Tensor, *_: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     return _two_outer(xi, alpha, xi, alpha, phi), torch.empty_like(lambda_)
 
@@ -211,7 +207,9 @@ class _PlainRidge(_Ridge):
 def _two_outer(a: Tensor, b: Tensor, c: Tensor, d: Tensor, like: Tensor) -> Tensor:
     """a b^T + c d^T as one product, in the memory order of `like`."""
     left, right = torch.stack([a, c], dim=2), torch.stack([b, d], dim=1)
-    return torch.bmm(left, right) if like.stride(2) == 1 else torch.bmm(right.mT, left.mT).mT
+    if like.stride(2) == 1 and like.shape[2] > 1:
+        return torch.bmm(left, right)
+    return torch.bmm(right.mT, left.mT).mT
 
 
 def _solve(x: Tensor, ridge: Tensor, b: Tensor, factor: Tensor, refine: bool) -> Tensor:

@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 
 CODE = (
     *(Path("dgmp") / f"{name}.py" for name in (
-        "bound", "cholesky", "conjugate_gradients", "functional", "metrics", "models", "pooling",
-        "ridge", "scripttypes", "training", "triplet", "writers",
+        "bound", "cholesky", "conjugate_gradients", "functional", "global_pooling", "metrics",
+        "models", "pooling", "ridge", "scripttypes", "training", "triplet", "writers",
     )),
     *(Path("dgmp/images") / f"{name}.py" for name in (
         "augmentation", "binarization", "edges", "pages", "patches",

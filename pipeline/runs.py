@@ -17,12 +17,13 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from tqdm import tqdm
 
+from dgmp.global_pooling import GlobalPooling
 from dgmp.images.augmentation import ScriptAugmentation
 from dgmp.images.pages import PageStore
 from dgmp.images.patches import PatchStore
 from dgmp.metrics import evaluate_classification
 from dgmp.models import Backbone, Classifier, DescriptorNet, Standardize, build_backbone
-from dgmp.pooling import GlobalPooling, build_pooling
+from dgmp.pooling import build_pooling
 from dgmp.scripttypes import ScriptBatches, class_scores, cross_entropy_step
 from dgmp.training import Epoch, Fit, OptimizerSettings, build_optimizer, fit, seed_everything
 from dgmp.triplet import BatchHardTripletLoss, short_classes

@@ -8,7 +8,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from dgmp.pooling import DGMP, GlobalPooling, build_pooling
+from dgmp.global_pooling import GlobalPooling
+from dgmp.pooling import DGMP, build_pooling
 from dgmp.training import (
     DivergedError,
     Epoch,
