@@ -51,6 +51,8 @@ def _gram(x: Tensor) -> Tensor:
     upper half of the transposed matrix.
     """
     batch, _, n = x.shape
+    if n == 1:
+        return x.square().sum(dim=1, keepdim=True)
     blocks = 4 if n >= 256 else 2 if n >= 160 else 1
     if blocks == 1:
         return torch.bmm(x.mT, x).mT

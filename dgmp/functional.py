@@ -97,7 +97,8 @@ def generalized_max_pool(
     with without_autocast(phi.device):
         phi = _at_least_single(phi)
         ridge = _ridge_parameter(lambda_, phi)
-        if cg_iterations is None and torch.onnx.is_in_onnx_export():
+        exporting = torch.compiler.is_exporting() and torch.onnx.is_in_onnx_export()
+        if cg_iterations is None and exporting:
             cg_iterations = ONNX_ITERATIONS
         if cg_iterations is None:
             xi, alpha = solve_ridge(phi, ridge)
