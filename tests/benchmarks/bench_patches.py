@@ -7,7 +7,6 @@ Without a folder it makes 1-bit pages of 2000 x 2400 pixels.
 
 import argparse
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import cv2
 import numpy as np
+from machine import processor
 
 from dgmp.images.binarization import binarize
 from dgmp.images.edges import edge_map
@@ -47,14 +47,6 @@ def main() -> None:
         files = sorted(found)[: options.pages]
         whole_stage(folder, files, scratch, options.workers)
         time_shares(files[:: max(1, len(files) // 10)])
-
-
-def processor() -> str:
-    """The processor's model, where the system tells it."""
-    facts = Path("/proc/cpuinfo")
-    lines = facts.read_text().splitlines() if facts.exists() else []
-    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor()
 
 
 def make_pages(folder: Path, count: int) -> Path:

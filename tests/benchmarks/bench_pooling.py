@@ -12,13 +12,13 @@ import argparse
 import itertools
 import math
 import multiprocessing
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from machine import processor
 from torch import Tensor
 from tqdm import tqdm
 
@@ -204,14 +204,6 @@ def report_memory() -> None:
             f"| {multiples['ours']} | {multiples.get('textbook', '–')} |",
             flush=True,
         )
-
-
-def processor() -> str:
-    """The processor's model, where the system tells it."""
-    facts = Path("/proc/cpuinfo")
-    lines = facts.read_text().splitlines() if facts.exists() else []
-    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor()
 
 
 def main() -> None:
