@@ -34,8 +34,8 @@ format: setup  ## Format the code
 
 bench: setup  ## Measure the speed of the layer and of the patch stage, into reports/benchmarks/
 	@mkdir -p reports/benchmarks
-	$(RUN) python tests/benchmarks/bench_pooling.py | tee reports/benchmarks/pooling.md
-	$(RUN) python tests/benchmarks/bench_patches.py | tee reports/benchmarks/patches.txt
+	$(RUN) python -m tests.benchmarks.bench_pooling | tee reports/benchmarks/pooling.md
+	$(RUN) python -m tests.benchmarks.bench_patches | tee reports/benchmarks/patches.txt
 
 lock: setup  ## Install what pyproject.toml asks for and write it all to requirements.lock
 	$(BIN)/pip install --quiet --editable '.[pipeline,dev]'

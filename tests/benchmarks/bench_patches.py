@@ -1,6 +1,6 @@
 """Pages per second of the patches stage with the paper's settings.
 
-python tests/benchmarks/bench_patches.py [folder of pages]
+python -m tests.benchmarks.bench_patches [folder of pages]
 
 Without a folder it makes 1-bit pages of 2000 x 2400 pixels.
 """
@@ -18,7 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import cv2
 import numpy as np
-from machine import processor
+from tests.benchmarks.machine import processor
 
 from dgmp.images.binarization import binarize
 from dgmp.images.edges import edge_map

@@ -1,6 +1,6 @@
 """Speed and memory of generalized max pooling, as a Markdown table on standard output.
 
-python tests/benchmarks/bench_pooling.py [--rounds 15]
+python -m tests.benchmarks.bench_pooling [--rounds 15]
 
 Times forward and backward of `dgmp.functional.generalized_max_pool` in turn with the textbook form
 and with the one Gram product that no exact method can do without.
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from machine import processor
+from tests.benchmarks.machine import processor
 from torch import Tensor
 from tqdm import tqdm
 
