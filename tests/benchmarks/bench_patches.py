@@ -18,7 +18,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import cv2
 import numpy as np
-from tests.benchmarks.machine import processor
 
 from dgmp.images.binarization import binarize
 from dgmp.images.edges import edge_map
@@ -27,6 +26,7 @@ from dgmp.images.reading import is_binary, read_gray, write_bilevel
 from pipeline.pages import Page
 from pipeline.params import Patches
 from pipeline.patches import cut_pages
+from tests.benchmarks.machine import processor
 
 SETTINGS = Patches(size=400, stride=256, sigma=3, threshold=2000)
 HEIGHT, WIDTH = 2400, 2000

@@ -18,11 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from tests.benchmarks.machine import processor
 from torch import Tensor
 from tqdm import tqdm
 
 from dgmp.functional import generalized_max_pool
+from tests.benchmarks.machine import processor
 
 Shape = tuple[int, int, int]
 SHAPES: list[Shape] = [
