@@ -119,6 +119,8 @@ class Standardize(nn.Module):
 class DescriptorNet(nn.Module):
     """Image -> descriptor of unit length, for writer retrieval (section IV-C.1).
 
+    Under autocast the backbone computes in half precision, the pooling in that of the input.
+
     Shape:
         (B, 1, H, W) -> (B, D).
     """
@@ -128,11 +130,14 @@ class DescriptorNet(nn.Module):
         self.standardize, self.backbone, self.pooling = standardize, backbone, pooling
 
     def forward(self, x: Tensor) -> Tensor:
-        return normalize(self.pooling(self.backbone(self.standardize(x))), dim=1)
+        volume = self.backbone(self.standardize(x)).to(x.dtype)
+        return normalize(self.pooling(volume), dim=1)
 
 
 class Classifier(nn.Module):
     """Image -> scores of the classes: pooling, then one linear layer (section IV-C.2).
+
+    Under autocast the pooling computes in the precision of the input, the rest in half precision.
 
     Shape:
         (B, 1, H, W) -> (B, classes).
@@ -146,5 +151,6 @@ class Classifier(nn.Module):
         self.head = nn.Linear(backbone.channels, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        scores: Tensor = self.head(self.pooling(self.backbone(self.standardize(x))))
+        volume = self.backbone(self.standardize(x)).to(x.dtype)
+        scores: Tensor = self.head(self.pooling(volume))
         return scores
