@@ -22,6 +22,7 @@ from dgmp.training import Epoch, Fit
 log = logging.getLogger(__name__)
 
 TENSORS, VALUES = "tensors.safetensors", "values.json"
+PART = ".part-"
 
 
 class Checkpoints:
@@ -58,7 +59,7 @@ class Checkpoints:
             "generator": self.rng.bit_generator.state,
         }
         self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".part-") as temporary:
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=PART) as temporary:
             part = Path(temporary) / "epoch"
             part.mkdir()
             save_file({k: v.contiguous() for k, v in tensors.items()}, part / TENSORS)
@@ -70,6 +71,9 @@ class Checkpoints:
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Fit | None:
         """Go back to the newest checkpoint; None, with nothing changed, if there is none."""
+        if self.write:
+            for part in self.folder.glob(f"{PART}*"):  # of a run that was killed while writing
+                shutil.rmtree(part)
         for folder in self.found():
             try:
                 tensors = load_file(folder / TENSORS)
