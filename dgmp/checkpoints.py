@@ -65,7 +65,11 @@ class Checkpoints:
             save_file({k: v.contiguous() for k, v in tensors.items()}, part / TENSORS)
             (part / VALUES).write_text(json.dumps(values), encoding="utf-8")
             before = self.found()
-            os.replace(part, self.folder / f"epoch-{len(fit.epochs)}")
+            target = self.folder / f"epoch-{len(fit.epochs)}"
+            if target in before:  # one that could not be read
+                shutil.rmtree(target)
+                before.remove(target)
+            os.replace(part, target)
         for old in before:
             shutil.rmtree(old)
 

@@ -172,16 +172,23 @@ def fit(
 
     Raises:
         DivergedError: a loss is NaN or infinite; the message names epoch and step.
-        ValueError: a batch has fewer images than there are processes.
+        ValueError: a batch has fewer images than there are processes, or they do not share the
+            folder of checkpoints.
     """
     model, optimizer = accelerator.prepare(model, optimizer)
     bare = accelerator.unwrap_model(model)
     processes = processes_of(accelerator)
     rates = [group["lr"] for group in optimizer.param_groups]
     result = (checkpoints.restore(bare, optimizer) if checkpoints else None) or Fit()
+    begun = len(result.epochs)
+    if int(processes.total(np.array(begun))) != begun * processes.count:
+        raise ValueError(
+            f"process {processes.rank} found a checkpoint after epoch {begun}, others did not: the "
+            "folder of the checkpoints must be the same in all processes"
+        )
     if epochs == 0:
         result.best_error = validate(bare)
-    for epoch in range(len(result.epochs), epochs):
+    for epoch in range(begun, epochs):
         factor = decay_factor(epoch, epochs=epochs, decay_start=decay_start)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * factor

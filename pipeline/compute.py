@@ -19,6 +19,17 @@ def process_count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def kind_of_device() -> str:
+    """What of the device a result depends on.
+
+    Not the number of GPUs. On a CPU, where PyTorch does not synchronize batch statistics, the
+    number of processes.
+    """
+    if torch.cuda.is_available():
+        return "cuda"
+    return "cpu" if process_count() == 1 else f"cpu, {process_count()} processes"
+
+
 def build_accelerator(settings: Compute) -> Accelerator:
     """The accelerator of this process; what the settings leave out is off, not up to the launcher.
 
@@ -35,7 +46,7 @@ def build_accelerator(settings: Compute) -> Accelerator:
 def prepare(model: nn.Module, settings: Compute, processes: Processes) -> nn.Module:
     """The same model, its weights and names kept, as the settings want it to compute.
 
-    Batch statistics are synchronized between GPUs; PyTorch has no such layer for the CPU.
+    Batch statistics are synchronized between GPUs; PyTorch cannot between processes on a CPU.
     """
     if processes.count > 1 and processes.device.type == "cuda":
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)

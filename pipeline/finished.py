@@ -133,7 +133,14 @@ def _join(params: Params) -> Processes:
     # Without a launcher the device is left alone, because the runs may be forked.
     if process_count() == 1:
         return ALONE
-    return processes_of(build_accelerator(params.active.compute))
+    processes = processes_of(build_accelerator(params.active.compute))
+    if processes.device.type == "cpu" and processes.main:
+        log.warning(
+            "%d processes on a CPU: batch statistics are not synchronized, so that the result "
+            "depends on the number of processes",
+            processes.count,
+        )
+    return processes
 
 
 def _train_into(params: Params, data: TaskData[Any], around: dict[str, Any], job: Job) -> None:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-import torch
-
+from pipeline.compute import kind_of_device
 from pipeline.params import Params
 from pipeline.runs import Run
 
@@ -38,7 +37,7 @@ class Identity:
 
 
 def identify(params: Params, run: Run, digests: Mapping[str, str]) -> Identity:
-    """The identity of a run; not its name, nor the number of processes, which change nothing.
+    """The identity of a run; its name and the number of GPUs change nothing and are left out.
 
     Args:
         params: All settings.
@@ -61,7 +60,7 @@ def identify(params: Params, run: Run, digests: Mapping[str, str]) -> Identity:
             "settings": json.loads(json.dumps(settings)),
             **digests,
             "libraries": {name: version(name) for name in LIBRARIES},
-            "device": "cuda" if torch.cuda.is_available() else "cpu",
+            "device": kind_of_device(),
         }
     )
 
