@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import nn
 
 from dgmp.models import DescriptorNet, NarrowResNet, ResNet50, Standardize
@@ -110,7 +110,8 @@ def run_stage(folder: Path, **compute: Any) -> tuple[dict[str, torch.Tensor], pd
     output = folder / "data/scribes/train" / CELL
     record = find_provenance(load_params(folder / "params.yaml"), CELL, 0)
     assert record is not None
-    return load_file(output / "seed0.safetensors"), pd.read_csv(output / "curves.csv"), record
+    # Read whole: the next run writes into the same file, which load_file would map into memory.
+    return load((output / "seed0.safetensors").read_bytes()), pd.read_csv(output / "curves.csv"), record
 
 
 def test_rehearsal_each_setting_trains_to_much_the_same(tmp_path, monkeypatch):
@@ -127,6 +128,5 @@ def test_rehearsal_each_setting_trains_to_much_the_same(tmp_path, monkeypatch):
         changed, log, record = run_stage(tmp_path, **changes)
         assert list(changed) == list(plain)
         assert record["compute"].items() >= changes.items()
-        differ = any(not torch.equal(changed[key], plain[key]) for key in plain)
-        assert differ or "channels_last" in changes
+        assert any(not torch.equal(changed[key], plain[key]) for key in plain), changes
         assert log.loss.to_numpy() == pytest.approx(plain_log.loss.to_numpy(), abs=tolerance)
