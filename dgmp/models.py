@@ -20,7 +20,8 @@ class NarrowResNet(nn.Module):
         last_stride: Stride of the last block: 2, or 1 for twice the resolution.
 
     Shape:
-        (B, 1, H, W) -> (B, 32 * width, H / 32, W / 32), or H / 16 with last_stride 1.
+        (B, 1, H, W) -> (B, 32 * width, H / 32, W / 32), or H / 16 with last_stride 1; in the type
+        of the input, under autocast too.
     """
 
     def __init__(self, width: int, *, last_stride: int = 2) -> None:
@@ -45,7 +46,7 @@ class NarrowResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         volume: Tensor = self.stages(self.stem(x))
-        return volume
+        return volume.to(x.dtype)
 
 
 def _bottleneck(channels: int, planes: int, stride: int) -> Bottleneck:
@@ -60,7 +61,8 @@ class ResNet50(nn.Module):
     """torchvision's ResNet-50 up to the last activation volume, for one-channel input.
 
     Shape:
-        (B, 1, H, W) -> (B, 2048, H / 32, W / 32), or H / 16 with last_stride 1 (section IV-C.2).
+        (B, 1, H, W) -> (B, 2048, H / 32, W / 32), or H / 16 with last_stride 1 (section IV-C.2);
+        in the type of the input, under autocast too.
     """
 
     channels = 2048
@@ -78,7 +80,7 @@ class ResNet50(nn.Module):
         x = x.expand(-1, 3, -1, -1)
         x = net.maxpool(net.relu(net.bn1(net.conv1(x))))
         volume: Tensor = net.layer4(net.layer3(net.layer2(net.layer1(x))))
-        return volume
+        return volume.to(x.dtype)
 
 
 Backbone = NarrowResNet | ResNet50

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from dgmp.images.augmentation import ScriptAugmentation, augment, center_view
+from dgmp.loading import load_ahead, pinned
+from dgmp.processes import ALONE, Processes
 from dgmp.training import StepResult
 
 
@@ -24,6 +26,8 @@ class ScriptBatches:
         batch: Pages in a batch; a last, smaller batch is left out.
         augmentation: Ranges of the random views.
         rng: Source of randomness.
+        processes: Those that share the batches; all draw the same ones.
+        threads: How many batches are made at once.
     """
 
     pages: Sequence[np.ndarray]
@@ -31,27 +35,54 @@ class ScriptBatches:
     batch: int
     augmentation: ScriptAugmentation
     rng: np.random.Generator
+    processes: Processes = ALONE
+    threads: int = 1
 
     def __call__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """(images (batch, 1, crop, crop) in [0, 1], class numbers (batch,)), batch by batch."""
+        """(images (n, 1, crop, crop) in [0, 1], class numbers (batch,)), batch by batch.
+
+        The n images are this process's share of the batch. Each view has a generator of its own,
+        so that it does not matter which thread or process draws it.
+        """
         batch = min(self.batch, len(self.pages))
         order = self.rng.permutation(len(self.pages))
-        for start in range(0, len(order) - batch + 1, batch):
+        seeds = self.rng.integers(2**63, size=len(order))
+
+        def load(start: int) -> tuple[Tensor, Tensor]:
             chosen = order[start : start + batch]
-            views = [augment(self.pages[i], self.rng, self.augmentation) for i in chosen]
-            yield to_images(views), torch.as_tensor(self.labels[chosen])
+            own = self.processes.share(len(chosen))
+            views = [
+                augment(self.pages[i], np.random.default_rng(seed), self.augmentation)
+                for i, seed in zip(chosen[own], seeds[start : start + batch][own], strict=True)
+            ]
+            images = pinned(to_images(views), self.processes.device)
+            return images, torch.as_tensor(self.labels[chosen])
+
+        starts = range(0, len(order) - batch + 1, batch)
+        yield from load_ahead(load, starts, threads=self.threads)
 
 
-def cross_entropy_step(model: nn.Module, x: Tensor, y: Tensor) -> StepResult:
-    """Cross-entropy of one batch."""
-    return StepResult(cross_entropy(model(x), y))
+def cross_entropy_step(
+    model: nn.Module, x: Tensor, y: Tensor, *, processes: Processes = ALONE
+) -> StepResult:
+    """Mean cross-entropy over the images of all processes."""
+    return StepResult(cross_entropy(processes.whole(model(x), len(y)), y))
 
 
 @torch.no_grad()
 def class_scores(
-    model: nn.Module, pages: Sequence[np.ndarray], *, crop: int, batch: int, device: torch.device
+    model: nn.Module,
+    pages: Sequence[np.ndarray],
+    *,
+    crop: int,
+    batch: int,
+    device: torch.device,
+    processes: Processes = ALONE,
+    threads: int = 1,
 ) -> np.ndarray:
     """Activations of the last linear layer for one central view of each page.
+
+    Each process looks at its share of the pages; all return the whole.
 
     Returns:
         (pages, classes) float32.
@@ -62,12 +93,21 @@ def class_scores(
     if len(pages) == 0:
         raise ValueError("there are no pages to classify")
     model.eval()
-    scores = []
-    for start in range(0, len(pages), batch):
-        views = [center_view(page, crop) for page in pages[start : start + batch]]
-        images = to_images(views).to(device, memory_format=torch.channels_last)
-        scores.append(model(images).float().cpu().numpy())
-    return np.concatenate(scores)
+    processes = processes.for_items(len(pages))
+    own = processes.share(len(pages))
+
+    def load(start: int) -> tuple[slice, Tensor]:
+        rows = slice(start, min(start + batch, own.stop))
+        return rows, pinned(to_images([center_view(page, crop) for page in pages[rows]]), device)
+
+    scores = None
+    for rows, images in load_ahead(load, range(own.start, own.stop, batch), threads=threads):
+        found = model(images.to(device, non_blocking=True)).float().cpu().numpy()
+        if scores is None:
+            scores = np.zeros((len(pages), found.shape[1]), np.float32)
+        scores[rows] = found
+    assert scores is not None
+    return processes.total(scores)
 
 
 def to_images(views: Sequence[np.ndarray]) -> Tensor:

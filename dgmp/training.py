@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import copy
+import os
+import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+
+from dgmp.processes import Processes
+
+if TYPE_CHECKING:
+    from dgmp.checkpoints import Checkpoints
 
 FINAL_FRACTION = 0.001
 """The decay's last value as a part of the first (Hermans et al. 2017)."""
@@ -64,17 +72,31 @@ class StepResult:
 
 @dataclass
 class Fit:
-    """The log of a training run and its best state by validation error."""
+    """The log of a training run and its best state by validation error.
+
+    `resumed_after` lists the epochs after which the run was taken up again from a checkpoint.
+    """
 
     epochs: list[Epoch] = field(default_factory=list)
     best_epoch: int = 0
     best_error: float = float("inf")
     best_state: dict[str, Tensor] = field(default_factory=dict)
+    resumed_after: list[int] = field(default_factory=list)
 
 
 def seed_everything(seed: int) -> np.random.Generator:
-    """Seed PyTorch (initial weights) and return the generator for all other random numbers."""
+    """Seed PyTorch (initial weights) and return the generator for all other random numbers.
+
+    The same seed gives the same results on one machine: Python's own generator, which libraries
+    may use, is seeded too, and on a GPU only deterministic algorithms are used.
+    """
+    random.seed(seed)
     torch.manual_seed(seed)
+    if torch.cuda.is_available():
+        # Read at the first matrix product on a GPU; PyTorch stops there if it is not set.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return np.random.default_rng(seed)
 
 
@@ -129,6 +151,7 @@ def fit(
     validate: Callable[[nn.Module], float],
     accelerator: Accelerator,
     validate_every: int = 1,
+    checkpoints: Checkpoints | None = None,
     report: Callable[[Epoch], None] = lambda epoch: None,
 ) -> Fit:
     """Train for some epochs; the model ends with the weights of the best validation error.
@@ -138,29 +161,41 @@ def fit(
         optimizer: Of the model's parameters.
         epochs: How many; with 0 the model is validated and left as it is.
         decay_start: See `decay_factor`.
-        batches: Called once an epoch; gives (images, labels).
-        step: Loss of one batch.
-        validate: Validation error in percent.
-        accelerator: Device and precision.
+        batches: Called once an epoch; gives (images, labels). Where several processes train
+            together, the images are the process's share, and the labels those of the whole batch.
+        step: Loss of one whole batch, the same in every process.
+        validate: Validation error in percent, the same in every process.
+        accelerator: Device, precision and processes.
         validate_every: Epochs between validations; the last epoch is always validated.
-        report: Called with each epoch's row.
+        checkpoints: Where the state after each epoch is kept; training goes on from the newest.
+        report: Called with the row of each epoch that is trained.
 
     Raises:
         DivergedError: a loss is NaN or infinite; the message names epoch and step.
+        ValueError: a batch has fewer images than there are processes, or they do not share the
+            folder of checkpoints.
     """
     model, optimizer = accelerator.prepare(model, optimizer)
     bare = accelerator.unwrap_model(model)
+    processes = processes_of(accelerator)
     rates = [group["lr"] for group in optimizer.param_groups]
-    result = Fit()
+    result = (checkpoints.restore(bare, optimizer) if checkpoints else None) or Fit()
+    begun = len(result.epochs)
+    if int(processes.total(np.array(begun))) != begun * processes.count:
+        raise ValueError(
+            f"process {processes.rank} found a checkpoint after epoch {begun}, others did not: the "
+            "folder of the checkpoints must be the same in all processes"
+        )
     if epochs == 0:
-        result.best_error = validate(model)
-    for epoch in range(epochs):
+        result.best_error = validate(bare)
+    for epoch in range(begun, epochs):
         factor = decay_factor(epoch, epochs=epochs, decay_start=decay_start)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * factor
         steps = _train_epoch(model, optimizer, batches(), step, accelerator, epoch)
+        processes.share_buffers(bare)
         last = epoch + 1 == epochs
-        error = validate(model) if last or (epoch + 1) % validate_every == 0 else None
+        error = validate(bare) if last or (epoch + 1) % validate_every == 0 else None
         row = Epoch(
             epoch=epoch + 1,
             loss=float(np.mean([s.loss.item() for s in steps])),
@@ -174,10 +209,17 @@ def fit(
         if error is not None and error < result.best_error:
             result.best_epoch, result.best_error = epoch + 1, error
             result.best_state = copy.deepcopy(bare.state_dict())
+        if checkpoints:
+            checkpoints.save(bare, optimizer, result)
         report(row)
     if result.best_state:
         bare.load_state_dict(result.best_state)
     return result
+
+
+def processes_of(accelerator: Accelerator) -> Processes:
+    """The processes that an accelerator knows of."""
+    return Processes(accelerator.process_index, accelerator.num_processes, accelerator.device)
 
 
 def pooling_parameter(model: nn.Module) -> float | None:
@@ -196,8 +238,14 @@ def _train_epoch(
 ) -> list[StepResult]:
     model.train()
     results = []
+    count = accelerator.num_processes
     for number, (images, labels) in enumerate(batches):
-        images = images.to(accelerator.device, memory_format=torch.channels_last)
+        if len(labels) < count:
+            raise ValueError(
+                f"a batch of {len(labels)} images cannot be spread over {count} processes: start "
+                "fewer of them, or make the batches larger"
+            )
+        images = images.to(accelerator.device, non_blocking=True)
         result = step(model, images, labels.to(accelerator.device))
         if not bool(torch.isfinite(result.loss)):
             raise DivergedError(
@@ -205,7 +253,8 @@ def _train_epoch(
                 "lower learning_rate, or pooling_multiplier if the pooling has a parameter"
             )
         optimizer.zero_grad()
-        accelerator.backward(result.loss)
+        # DistributedDataParallel takes the mean over the processes where the sum is wanted.
+        accelerator.backward(result.loss * count)
         optimizer.step()
         results.append(StepResult(result.loss.detach(), result.active, result.spread))
     return results

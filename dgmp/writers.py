@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from dgmp.images.patches import PatchStore
+from dgmp.loading import load_ahead, pinned
 from dgmp.metrics import evaluate_retrieval
+from dgmp.processes import ALONE, Processes
 from dgmp.training import StepResult
 from dgmp.triplet import BatchHardTripletLoss, batches_of_classes
 
@@ -25,6 +27,8 @@ class WriterBatches:
         patches: K.
         batches: Batches in an epoch; None for as many as the patches fill.
         rng: Source of randomness.
+        processes: Those that share the batches; all draw the same ones.
+        threads: How many batches are read at once.
     """
 
     store: PatchStore
@@ -32,20 +36,38 @@ class WriterBatches:
     patches: int
     batches: int | None
     rng: np.random.Generator
+    processes: Processes = ALONE
+    threads: int = 1
 
     def __call__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """(images (P*K, 1, h, w) with paper 1 and ink 0, writers (P*K,)), batch by batch."""
+        """(images (n, 1, h, w) with paper 1 and ink 0, writers (P*K,)), batch by batch.
+
+        The n images are this process's share of the P*K.
+        """
         _, labels = np.unique(self.store.labels, return_inverse=True)
         batches = self.batches or max(1, len(labels) // (self.writers * self.patches))
-        for indices in batches_of_classes(
+        plans = batches_of_classes(
             labels, classes=self.writers, samples=self.patches, batches=batches, rng=self.rng
-        ):
-            yield to_images(self.store.read(indices)), torch.as_tensor(labels[indices])
+        )
+
+        def load(indices: list[int]) -> tuple[Tensor, Tensor]:
+            own = indices[self.processes.share(len(indices))]
+            images = to_images(self.store.read(own))
+            return pinned(images, self.processes.device), torch.as_tensor(labels[indices])
+
+        yield from load_ahead(load, plans, threads=self.threads)
 
 
-def triplet_step(loss: BatchHardTripletLoss, model: nn.Module, x: Tensor, y: Tensor) -> StepResult:
-    """Batch-hard triplet loss of one batch."""
-    statistics = loss(model(x), y)
+def triplet_step(
+    loss: BatchHardTripletLoss,
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    processes: Processes = ALONE,
+) -> StepResult:
+    """Batch-hard triplet loss over the descriptors of all processes."""
+    statistics = loss(processes.whole(model(x), len(y)), y)
     return StepResult(statistics.loss, statistics.active, statistics.spread)
 
 
@@ -66,9 +88,17 @@ class PageDescriptors:
 
 @torch.no_grad()
 def describe_pages(
-    model: nn.Module, store: PatchStore, *, batch: int, device: torch.device
+    model: nn.Module,
+    store: PatchStore,
+    *,
+    batch: int,
+    device: torch.device,
+    processes: Processes = ALONE,
+    threads: int = 1,
 ) -> PageDescriptors:
     """Average the patch descriptors of each page (section IV-C.1).
+
+    Each process describes its share of the patches; all return the whole.
 
     Raises:
         ValueError: the store holds no patches.
@@ -77,23 +107,37 @@ def describe_pages(
         raise ValueError("there are no patches to describe")
     model.eval()
     pages, first, page_of_patch = np.unique(store.pages, return_index=True, return_inverse=True)
+    processes = processes.for_items(len(store))
+    own = processes.share(len(store))
+
+    def load(start: int) -> tuple[slice, Tensor]:
+        rows = slice(start, min(start + batch, own.stop))
+        return rows, pinned(to_images(store.read(rows)), device)
+
     sums = None
-    for start in range(0, len(store), batch):
-        images = to_images(store.read(slice(start, start + batch)))
-        descriptors = model(images.to(device, memory_format=torch.channels_last)).cpu().numpy()
+    for rows, images in load_ahead(load, range(own.start, own.stop, batch), threads=threads):
+        descriptors = model(images.to(device, non_blocking=True)).cpu().numpy()
         if sums is None:
             sums = np.zeros((len(pages), descriptors.shape[1]))
-        np.add.at(sums, page_of_patch[start : start + batch], descriptors)
+        np.add.at(sums, page_of_patch[rows], descriptors)
     assert sums is not None
-    means = (sums / np.bincount(page_of_patch)[:, None]).astype(np.float32)
+    means = (processes.total(sums) / np.bincount(page_of_patch)[:, None]).astype(np.float32)
     return PageDescriptors(means, pages, store.labels[first])
 
 
 def retrieval_error(
-    model: nn.Module, store: PatchStore, *, batch: int, device: torch.device
+    model: nn.Module,
+    store: PatchStore,
+    *,
+    batch: int,
+    device: torch.device,
+    processes: Processes = ALONE,
+    threads: int = 1,
 ) -> float:
     """100 minus the mean average precision of the pages, in percent."""
-    described = describe_pages(model, store, batch=batch, device=device)
+    described = describe_pages(
+        model, store, batch=batch, device=device, processes=processes, threads=threads
+    )
     scores = evaluate_retrieval(described.descriptors, described.writers)
     return 100 - scores.mean_average_precision
 

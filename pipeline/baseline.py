@@ -1,7 +1,10 @@
 """Stage baseline: the starting network without fine-tuning, on every task."""
 
+from functools import partial
+
 from pipeline.command import run
 from pipeline.finished import train_cell
+from pipeline.launch import launched
 from pipeline.params import load_params
 from pipeline.runs import Run
 
@@ -14,4 +17,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(partial(launched, main))

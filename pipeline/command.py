@@ -5,13 +5,17 @@ import os
 import sys
 from collections.abc import Callable
 
+from pipeline.launch import is_main
+
 
 def run(main: Callable[[], None]) -> None:
     """Call a stage's `main`; a ValueError or OSError ends as its message and exit code 1.
 
     Set the environment variable DGMP_TRACEBACK=1 to see the traceback as well.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    # Of several processes that train together the main one tells what is done.
+    level = logging.INFO if is_main() else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
     try:
         main()
     except (ValueError, OSError) as error:

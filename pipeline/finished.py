@@ -1,12 +1,12 @@
 """Runs of one cell, each found again by what went into it: a new seed leaves the others alone.
 
 DVC empties a stage's outputs before it runs it. The finished runs therefore lie beside them, in
-data/<profile>/finished/<fingerprint>/, and are copied into the outputs.
+data/<profile>/finished/<fingerprint>/, and are copied into the outputs. Checkpoints of unfinished
+ones lie in data/<profile>/checkpoints/<fingerprint>/.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import multiprocessing
@@ -14,20 +14,29 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pandas as pd
 import torch
 
+from dgmp.processes import ALONE, Processes
+from dgmp.training import processes_of
+from pipeline.compute import build_accelerator, process_count
+from pipeline.identity import Identity, identify
+from pipeline.interrupted import checkpoint_folder, remove_checkpoints
 from pipeline.memory import keep_freed_memory
 from pipeline.params import Params
+from pipeline.provenance import PROVENANCE, device, digest_of, surroundings
 from pipeline.runs import Run, train_run
 from pipeline.task_data import TaskData, load_task
 
@@ -35,29 +44,35 @@ log = logging.getLogger(__name__)
 
 CODE = (
     *(Path("dgmp") / f"{name}.py" for name in (
-        "bound", "cholesky", "conjugate_gradients", "functional", "global_pooling", "metrics",
-        "models", "pooling", "ridge", "scripttypes", "training", "triplet", "writers",
+        "bound", "checkpoints", "cholesky", "conjugate_gradients", "functional", "global_pooling",
+        "loading", "metrics", "models", "pooling", "processes", "ridge", "scripttypes", "training",
+        "triplet", "writers",
     )),
     *(Path("dgmp/images") / f"{name}.py" for name in (
         "augmentation", "binarization", "edges", "pages", "patches",
     )),
+    Path("pipeline/compute.py"),
     Path("pipeline/memory.py"),
     Path("pipeline/runs.py"),
     Path("pipeline/task_data.py"),
 )  # fmt: skip
 
-LIBRARIES = (
-    "accelerate",
-    "numpy",
-    "opencv-python-headless",
-    "pytorch-metric-learning",
-    "torch",
-    "torchvision",
-)
+
+@dataclass(frozen=True)
+class Job:
+    """A run that is not finished yet."""
+
+    run: Run
+    identity: Identity
+    folder: Path
+    position: int
 
 
 def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
     """Train what is not finished yet, several runs at a time, and write the cell's outputs.
+
+    In processes that a launcher started together, the runs are trained one after the other, each
+    by all processes, and the main one writes.
 
     Args:
         params: All settings; `workers` runs are trained at once, one thread each.
@@ -66,26 +81,34 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
 
     Raises:
         OSError: a training process was killed.
-        ValueError: started as one of several processes.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ValueError("training runs in one process: start it without accelerate or torchrun")
+    processes = _join(params)
     data = load_task(params, runs[0].cell.task)
     weights = params.data / "pretrain" / "weights.safetensors"
-    digest = _digest([*sorted(data.folder.iterdir()), weights, *CODE])
-    folders = [params.data / "finished" / fingerprint(params, run, digest) for run in runs]
-    missing = [(i, run) for i, run in enumerate(runs) if not folders[i].is_dir()]
-    for run, folder in zip(runs, folders, strict=True):
-        if folder.is_dir():
+    digests = {
+        "data": digest_of([*sorted(data.folder.iterdir()), weights]),
+        "code": digest_of(CODE),
+    }
+    identities = [identify(params, run, digests) for run in runs]
+    folders = [params.data / "finished" / identity.fingerprint for identity in identities]
+    # One process decides for all: another might already see a run that the first has finished.
+    there = np.array([folder.is_dir() for folder in folders], dtype=np.int64) * processes.main
+    done = processes.total(there).astype(bool)
+    for run, folder, finished in zip(runs, folders, done, strict=True):
+        if finished:
             log.info("%s seed %d: finished before, taken from %s", run.name, run.seed, folder)
     # One thread each keeps the arithmetic, and so the result, independent of the number of cores
     # and of how many runs are missing.
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     keep_freed_memory()
-    workers = min(params.active.workers, len(missing))
-    jobs = [(n % max(1, workers), run, folders[i]) for n, (i, run) in enumerate(missing)]
-    train = partial(_train_into, params, data)
+    missing = [number for number, finished in enumerate(done) if not finished]
+    workers = min(params.active.workers, len(missing)) if processes.count == 1 else 1
+    jobs = [
+        Job(runs[number], identities[number], folders[number], place % max(1, workers))
+        for place, number in enumerate(missing)
+    ]
+    train = partial(_train_into, params, data, surroundings() if jobs else {})
     if workers <= 1 or sys.platform != "linux":  # elsewhere forking is not safe
         for job in jobs:
             train(job)
@@ -99,36 +122,51 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
                 raise OSError(
                     f"{runs[0].name}: a training process was killed, most often for want of "
                     f"memory: lower profiles.{params.profile}.workers in params.yaml and run "
-                    "again; finished seeds are kept"
+                    "again; finished seeds and epochs are kept"
                 ) from None
-    _collect(runs, folders, output)
+    if processes.main:
+        _collect(runs, folders, output)
 
 
-def fingerprint(params: Params, run: Run, digest: str) -> str:
-    """A name for the result of a run: settings, seed, data, code, libraries and device."""
-    profile = params.active
-    schedule = profile.schedule(run.cell.task).model_dump(exclude={"seeds"})
-    content = {
-        "cell": run.cell.model_dump(),
-        "pooling": run.pooling.model_dump(),
-        "seed": run.seed,
-        "trained": run.trained,
-        "backbone": profile.backbone.model_dump(),
-        "schedule": schedule,
-        "files": digest,
-        "libraries": {name: version(name) for name in LIBRARIES},
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-    }
-    text = json.dumps(content, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _join(params: Params) -> Processes:
+    """The processes that a launcher started with this one."""
+    # Without a launcher the device is left alone, because the runs may be forked.
+    if process_count() == 1:
+        return ALONE
+    processes = processes_of(build_accelerator(params.active.compute))
+    if processes.device.type == "cpu" and processes.main:
+        log.warning(
+            "%d processes on a CPU: batch statistics are not synchronized, so that the result "
+            "depends on the number of processes",
+            processes.count,
+        )
+    return processes
 
 
-def _train_into(params: Params, data: TaskData[Any], job: tuple[int, Run, Path]) -> None:
-    position, run, folder = job
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".training-") as temporary:
-        train_run(params, run, data, Path(temporary) / "run", position=position)
-        os.replace(Path(temporary) / "run", folder)
+def _train_into(params: Params, data: TaskData[Any], around: dict[str, Any], job: Job) -> None:
+    job.folder.parent.mkdir(parents=True, exist_ok=True)
+    checkpoints = checkpoint_folder(params, job.run, job.identity)
+    begun, clock = datetime.now(UTC), time.monotonic()
+    with tempfile.TemporaryDirectory(dir=job.folder.parent, prefix=".training-") as temporary:
+        part = Path(temporary) / "run"
+        fit = train_run(params, job.run, data, part, checkpoints=checkpoints, position=job.position)
+        if not part.is_dir():  # written by the main process
+            return
+        record = around | {
+            "run": job.run.name,
+            "seed": job.run.seed,
+            "weights": digest_of([part / "weights.safetensors"]),
+            "identity": job.identity.parts,
+            "device": device(),
+            "processes": process_count(),
+            "compute": params.active.compute.model_dump(),
+            "started": begun.isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - clock, 1),
+            "resumed_after": fit.resumed_after,
+        }
+        (part / PROVENANCE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        os.replace(part, job.folder)
+    remove_checkpoints(params, job.run)
 
 
 def _collect(runs: Sequence[Run], folders: Sequence[Path], output: Path) -> None:
@@ -140,11 +178,3 @@ def _collect(runs: Sequence[Run], folders: Sequence[Path], output: Path) -> None
     curves.to_csv(output / "curves.csv", index=False)
     summaries = [json.loads((folder / "run.json").read_text()) for folder in folders]
     (output / "runs.json").write_text(json.dumps(summaries, indent=2) + "\n", encoding="utf-8")
-
-
-def _digest(paths: Sequence[Path]) -> str:
-    total = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()

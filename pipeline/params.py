@@ -221,6 +221,14 @@ class Scripts(Schedule):
     augmentation: Augmentation
 
 
+class Compute(Settings):
+    """How training and prediction compute; `compile` is of the backbone."""
+
+    precision: Literal["fp32", "bf16"]
+    channels_last: bool
+    compile: bool
+
+
 class Titles(Settings):
     writers: str
     scripts_a: str
@@ -235,6 +243,8 @@ class Profile(Settings):
     backbone: Backbone
     pretrain: Annotated[PretrainScribes | PretrainImageNet, Field(discriminator="source")]
     workers: Count
+    loading_threads: Count
+    compute: Compute
     writers: Writers
     scripts_a: Scripts
     scripts_b: Scripts

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from tqdm import tqdm
 
+from dgmp.checkpoints import Checkpoints
 from dgmp.global_pooling import GlobalPooling
 from dgmp.images.augmentation import ScriptAugmentation
 from dgmp.images.pages import PageStore
@@ -24,10 +25,20 @@ from dgmp.images.patches import PatchStore
 from dgmp.metrics import evaluate_classification
 from dgmp.models import Backbone, Classifier, DescriptorNet, Standardize, build_backbone
 from dgmp.pooling import build_pooling
+from dgmp.processes import Processes
 from dgmp.scripttypes import ScriptBatches, class_scores, cross_entropy_step
-from dgmp.training import Epoch, Fit, OptimizerSettings, build_optimizer, fit, seed_everything
+from dgmp.training import (
+    Epoch,
+    Fit,
+    OptimizerSettings,
+    build_optimizer,
+    fit,
+    processes_of,
+    seed_everything,
+)
 from dgmp.triplet import BatchHardTripletLoss, short_classes
 from dgmp.writers import WriterBatches, describe_pages, retrieval_error, triplet_step
+from pipeline.compute import build_accelerator, prepare
 from pipeline.params import Cell, Params, Pooling, Schedule
 from pipeline.task_data import TaskData
 
@@ -78,18 +89,65 @@ class Outcome:
     short_writers: int = 0
 
 
+@dataclass(frozen=True)
+class Workshop:
+    """What a run trains with beside its settings: devices, progress bar, checkpoints.
+
+    Attributes:
+        accelerator: Device, precision and processes.
+        bar: Counts epochs.
+        checkpoints: Folder of the run's own.
+    """
+
+    accelerator: Accelerator
+    bar: tqdm
+    checkpoints: Path
+
+    @property
+    def processes(self) -> Processes:
+        """Those that train the run together."""
+        return processes_of(self.accelerator)
+
+    def evaluation(self, params: Params, schedule: Schedule) -> dict[str, Any]:
+        """Keyword arguments of `describe_pages` and `class_scores`."""
+        return {
+            "batch": schedule.evaluation_batch,
+            "device": self.accelerator.device,
+            "processes": self.processes,
+            "threads": params.active.loading_threads,
+        }
+
+    def keep(self, rng: np.random.Generator) -> Checkpoints:
+        """The checkpoints of the run with this generator."""
+        return Checkpoints(self.checkpoints, rng, write=self.processes.main)
+
+
 def train_run(
-    params: Params, run: Run, data: TaskData[Any], folder: Path, *, position: int = 0
-) -> None:
+    params: Params,
+    run: Run,
+    data: TaskData[Any],
+    folder: Path,
+    *,
+    checkpoints: Path,
+    position: int = 0,
+) -> Fit:
     """Train, keep the epoch of the best validation error, predict the test set, write files.
+
+    Of several processes that train together the main one writes.
 
     Args:
         params: All settings.
         run: What to train.
         data: Of the run's task.
         folder: Gets weights.safetensors, predictions.npz, epochs.csv and run.json.
+        checkpoints: Folder of the run's checkpoints; training goes on from the newest.
         position: Line of the progress bar.
+
+    Returns:
+        The log.
     """
+    accelerator = build_accelerator(params.active.compute)
+    main = accelerator.is_main_process
     train = _train_writers if run.cell.task == "writers" else _train_scripts
     schedule = params.active.schedule(run.cell.task)
     with tqdm(
@@ -98,8 +156,15 @@ def train_run(
         unit="epoch",
         position=position,
         leave=False,
+        disable=None if main else True,
     ) as bar:
-        outcome = train(params, run, data, bar)
+        outcome = train(params, run, data, Workshop(accelerator, bar, checkpoints))
+    if main:
+        _write(run, outcome, folder)
+    return outcome.fit
+
+
+def _write(run: Run, outcome: Outcome, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     state = outcome.model.state_dict()
     save_file(
@@ -127,12 +192,18 @@ def train_run(
     )
 
 
-def _train_writers(params: Params, run: Run, data: TaskData[PatchStore], bar: tqdm) -> Outcome:
+def _train_writers(
+    params: Params, run: Run, data: TaskData[PatchStore], workshop: Workshop
+) -> Outcome:
     settings = params.active.writers
     rng = seed_everything(run.seed)
     backbone, pooling = _parts(params, run)
-    model = DescriptorNet(Standardize(data.mean, data.sd), backbone, pooling)
-    accelerator = Accelerator()
+    processes = workshop.processes
+    model = prepare(
+        DescriptorNet(Standardize(data.mean, data.sd), backbone, pooling),
+        params.active.compute,
+        processes,
+    )
     assert run.cell.margin is not None  # params.py: a margin goes with task writers
     loss = BatchHardTripletLoss(run.cell.margin)
     short = short_classes(data.train.labels, settings.patches_per_writer)
@@ -143,7 +214,7 @@ def _train_writers(params: Params, run: Run, data: TaskData[PatchStore], bar: tq
             short,
             settings.patches_per_writer,
         )
-    seen = {"batch": settings.evaluation_batch, "device": accelerator.device}
+    seen = workshop.evaluation(params, settings)
     history = fit(
         model,
         build_optimizer(model, _optimizer(settings, run)),
@@ -155,12 +226,15 @@ def _train_writers(params: Params, run: Run, data: TaskData[PatchStore], bar: tq
             patches=settings.patches_per_writer,
             batches=settings.steps_per_epoch,
             rng=rng,
+            processes=processes,
+            threads=params.active.loading_threads,
         ),
-        step=partial(triplet_step, loss),
+        step=partial(triplet_step, loss, processes=processes),
         validate=lambda net: retrieval_error(net, data.val, **seen),
-        accelerator=accelerator,
+        accelerator=workshop.accelerator,
         validate_every=settings.validate_every,
-        report=partial(_advance, bar),
+        checkpoints=workshop.keep(rng),
+        report=partial(_advance, workshop.bar),
     )
     test = describe_pages(model, data.test, **seen)
     predictions = {"descriptors": test.descriptors, "labels": test.writers, "files": test.pages}
@@ -169,18 +243,20 @@ def _train_writers(params: Params, run: Run, data: TaskData[PatchStore], bar: tq
     return Outcome(model, history, predictions, collapsed, short)
 
 
-def _train_scripts(params: Params, run: Run, data: TaskData[PageStore], bar: tqdm) -> Outcome:
+def _train_scripts(
+    params: Params, run: Run, data: TaskData[PageStore], workshop: Workshop
+) -> Outcome:
     settings = params.active.scripts(run.cell.task)
     rng = seed_everything(run.seed)
     backbone, pooling = _parts(params, run)
     standardize = Standardize(data.mean, data.sd)
-    model = Classifier(standardize, backbone, pooling, classes=len(data.classes))
-    accelerator = Accelerator()
-    seen = {
-        "crop": settings.crop,
-        "batch": settings.evaluation_batch,
-        "device": accelerator.device,
-    }
+    processes = workshop.processes
+    model = prepare(
+        Classifier(standardize, backbone, pooling, classes=len(data.classes)),
+        params.active.compute,
+        processes,
+    )
+    seen = {"crop": settings.crop} | workshop.evaluation(params, settings)
     ranges = settings.augmentation
     augmentation = ScriptAugmentation(
         crop=settings.crop,
@@ -206,11 +282,14 @@ def _train_scripts(params: Params, run: Run, data: TaskData[PageStore], bar: tqd
             settings.batch_size,
             augmentation,
             rng,
+            processes,
+            params.active.loading_threads,
         ),
-        step=cross_entropy_step,
+        step=partial(cross_entropy_step, processes=processes),
         validate=error,
-        accelerator=accelerator,
-        report=partial(_advance, bar),
+        accelerator=workshop.accelerator,
+        checkpoints=workshop.keep(rng),
+        report=partial(_advance, workshop.bar),
     )
     predictions = {
         "logits": class_scores(model, data.test, **seen),
@@ -242,6 +321,6 @@ def _optimizer(settings: Schedule, run: Run, head: float = 1.0) -> OptimizerSett
 
 
 def _advance(bar: tqdm, epoch: Epoch) -> None:
-    bar.update()
+    bar.update(epoch.epoch - bar.n)
     if epoch.validation_error is not None:
         bar.set_postfix(loss=f"{epoch.loss:.3f}", error=f"{epoch.validation_error:.1f}")

@@ -1,9 +1,11 @@
 """Stage train: all seeds of one table cell, `python -m pipeline.train <cell>`."""
 
 import sys
+from functools import partial
 
 from pipeline.command import run
 from pipeline.finished import train_cell
+from pipeline.launch import launched
 from pipeline.params import ParamsError, load_params
 from pipeline.runs import Run
 
@@ -22,4 +24,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(partial(launched, main))

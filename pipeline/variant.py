@@ -1,10 +1,12 @@
 """Stage variant: one run of your own beside the tables, set by `pooling` and `train`."""
 
 import json
+from functools import partial
 
 from pipeline.command import run
 from pipeline.evaluate import score
 from pipeline.finished import train_cell
+from pipeline.launch import is_main, launched
 from pipeline.params import Cell, load_params
 from pipeline.runs import Run
 
@@ -26,6 +28,8 @@ def main() -> None:
     )
     output = params.data / "variant"
     train_cell(params, [Run("variant", cell, params.pooling, chosen.seed)], output)
+    if not is_main():
+        return
     scores = score(output / f"seed{chosen.seed}.npz", chosen.task)
     summary = json.loads((output / "runs.json").read_text(encoding="utf-8"))[0]
     path = output / "scores.json"
@@ -33,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(partial(launched, main))

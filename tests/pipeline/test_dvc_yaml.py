@@ -18,8 +18,14 @@ from pipeline import finished
 from pipeline.params import load_params
 
 ROOT = Path(__file__).parents[2]
-# Settings are dependencies by their keys, and messages do not change results.
-NOT_LISTED = {"pipeline/params.py", "pipeline/command.py", "pipeline/complaints.py"}
+# Settings are dependencies by their keys; messages, launchers and records do not change results.
+NOT_LISTED = {
+    "pipeline/command.py",
+    "pipeline/complaints.py",
+    "pipeline/launch.py",
+    "pipeline/params.py",
+    "pipeline/provenance.py",
+}
 
 
 def stages_of(folder: Path, profile: str) -> dict[str, PipelineStage]:
@@ -125,7 +131,7 @@ def test_dependencies_are_the_imported_modules(stages):
 
 def test_finished_runs_are_told_apart_by_the_code_of_training():
     # What only starts, finds and copies runs does not change them.
-    passive = {"pipeline/finished.py", "pipeline/train.py"}
+    passive = {f"pipeline/{name}.py" for name in ("finished", "identity", "interrupted", "train")}
     assert {path.as_posix() for path in finished.CODE} == imported_files("pipeline.train") - passive
 
 
@@ -175,6 +181,7 @@ def test_a_cell_retrains_for_its_own_settings_only(stages):
             f"cells.{name}",
             f"poolings.{cell.pooling}",
             f"profiles.{profile}.backbone",
+            f"profiles.{profile}.compute",
             f"profiles.{profile}.{cell.task}",
         }
 

@@ -16,15 +16,17 @@ from safetensors.torch import load_file, save_file
 from dgmp.images.pages import write_pages
 from dgmp.images.patches import PagePatches, PatchWriter
 from dgmp.models import NarrowResNet
-from dgmp.training import DivergedError
+from dgmp.training import DivergedError, Fit
 from pipeline import finished
-from pipeline.finished import fingerprint, train_cell
+from pipeline.finished import train_cell
+from pipeline.identity import identify
 from pipeline.params import Params, load_params
 from pipeline.runs import LOG_COLUMNS, Run
 
 ROOT = Path(__file__).parents[2]
 CELL = "writers-dgmp-1k-m01"
 WIDTH = 2
+FLAGS = ("channels_last", "compile")
 
 
 def toy_settings() -> dict[str, Any]:
@@ -89,6 +91,10 @@ def runs(params: Params, seeds=(0, 1), name: str = CELL) -> list[Run]:
     return [Run(name, cell, params.poolings[cell.pooling], seed) for seed in seeds]
 
 
+def fingerprint(params: Params, run: Run, **digests: str) -> str:
+    return identify(params, run, {"data": "data", "code": "code"} | digests).fingerprint
+
+
 def digests(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
@@ -98,7 +104,7 @@ def trained(monkeypatch) -> list[int]:
     """The seeds trained so far, by a stand-in for training that takes no time."""
     seeds: list[int] = []
 
-    def train_run(params, run, data, folder, *, position=0):
+    def train_run(params, run, data, folder, **others):
         seeds.append(run.seed)
         folder.mkdir(parents=True)
         (folder / "weights.safetensors").write_bytes(b"weights %d" % run.seed)
@@ -107,6 +113,7 @@ def trained(monkeypatch) -> list[int]:
             folder / "epochs.csv", index=False
         )
         (folder / "run.json").write_text(json.dumps({"seed": run.seed}), encoding="utf-8")
+        return Fit()
 
     monkeypatch.setattr(finished, "train_run", train_run)
     return seeds
@@ -175,10 +182,12 @@ def test_a_change_of_code_or_data_trains_again(trained, file):
 
 def test_property_fingerprints_differ_by_every_setting_of_the_run():
     settings = toy_settings()
-    seen = {fingerprint(params_of(settings), runs(params_of(settings))[0], "digest")}
+    seen = {fingerprint(params_of(settings), runs(params_of(settings))[0])}
     changes = [("cells", CELL, "margin", 0.3), ("cells", CELL, "pooling_multiplier", 7)]
     changes += [("poolings", "dgmp-1k", "lambda", 7), ("poolings", "dgmp-1k", "name", "gem")]
     changes += [("profiles", "scribes", "backbone", {"name": "narrow", "width": 3})]
+    changes += [("profiles", "scribes", "compute", "precision", "bf16")]
+    changes += [("profiles", "scribes", "compute", key, key == "compile") for key in FLAGS]
     for key, value in settings["profiles"]["scribes"]["writers"].items():
         if key != "seeds":
             changes.append(("profiles", "scribes", "writers", key, 1 if value == 2 else 2))
@@ -191,27 +200,29 @@ def test_property_fingerprints_differ_by_every_setting_of_the_run():
         if last in ("writers_per_batch", "patches_per_writer"):
             section[last] = 5
         params = params_of(changed)
-        seen.add(fingerprint(params, runs(params)[0], "digest"))
+        seen.add(fingerprint(params, runs(params)[0]))
     params = params_of(settings)
-    seen.add(fingerprint(params, runs(params)[1], "digest"))
-    seen.add(fingerprint(params, runs(params)[0], "other digest"))
+    seen.add(fingerprint(params, runs(params)[1]))
+    seen.add(fingerprint(params, runs(params)[0], data="other data"))
+    seen.add(fingerprint(params, runs(params)[0], code="other code"))
     cell = params.cells[CELL]
     untrained = Run(CELL, cell, params.poolings[cell.pooling], 0, trained=False)
-    seen.add(fingerprint(params, untrained, "digest"))
-    assert len(seen) == len(changes) + 4
+    seen.add(fingerprint(params, untrained))
+    assert len(seen) == len(changes) + 5
 
 
 def test_property_what_does_not_change_a_run_does_not_change_its_fingerprint():
     params = params_of()
-    expected = fingerprint(params, runs(params)[0], "digest")
+    expected = fingerprint(params, runs(params)[0])
     settings = toy_settings()
     settings["profiles"]["scribes"]["workers"] = 9
+    settings["profiles"]["scribes"]["loading_threads"] = 3
     settings["profiles"]["scribes"]["writers"]["seeds"] = [0, 7]
     settings["profiles"]["scribes"]["scripts_a"]["epochs"] = 99
     settings["pooling"]["lambda"] = 3
     settings["cells"]["renamed"] = settings["cells"][CELL]
     changed = params_of(settings)
-    assert fingerprint(changed, runs(changed, name="renamed")[0], "digest") == expected
+    assert fingerprint(changed, runs(changed, name="renamed")[0]) == expected
 
 
 @pytest.mark.parametrize("name", [CELL, "scripts-a-avg"])
@@ -263,7 +274,7 @@ def test_an_untrained_run_is_the_starting_network():
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_errors_keep_their_message_and_leave_no_half_written_run(monkeypatch, workers):
-    def failing(params, run, data, folder, *, position=0):
+    def failing(params, run, data, folder, **others):
         folder.mkdir(parents=True)
         (folder / "weights.safetensors").write_bytes(b"half")
         raise DivergedError(f"the loss is nan in epoch 1, step {run.seed}")
@@ -279,7 +290,7 @@ def test_errors_keep_their_message_and_leave_no_half_written_run(monkeypatch, wo
 def test_errors_a_killed_process_is_told_and_its_run_is_trained_next_time(monkeypatch, trained):
     quick = finished.train_run
 
-    def killed(params, run, data, folder, *, position=0):
+    def killed(params, run, data, folder, **others):
         folder.mkdir(parents=True)
         (folder / "weights.safetensors").write_bytes(b"half")
         os.kill(os.getpid(), signal.SIGKILL)
@@ -299,10 +310,10 @@ def test_errors_a_killed_process_is_told_and_its_run_is_trained_next_time(monkey
 def test_a_failing_seed_does_not_cost_the_finished_ones(monkeypatch, trained):
     quick = finished.train_run
 
-    def failing_later(params, run, data, folder, *, position=0):
+    def failing_later(params, run, data, folder, **others):
         if run.seed == 1:
             raise DivergedError("the loss is nan")
-        quick(params, run, data, folder)
+        return quick(params, run, data, folder)
 
     monkeypatch.setattr(finished, "train_run", failing_later)
     params = params_of()
