@@ -1,13 +1,15 @@
-"""Stage acquire: the pages and labels of the three tasks, generated or taken from a folder."""
+"""Stage acquire: pages and labels of the three tasks, generated, from a folder, or published."""
 
 import logging
 from collections import Counter
 from typing import get_args
 
 from pipeline.command import run
+from pipeline.download import downloads_of
 from pipeline.folder import take_from_folder
 from pipeline.pages import SPLITS, fresh_folder, write_pages
-from pipeline.params import AcquireFolder, Params, Task, load_params
+from pipeline.params import AcquireFolder, AcquirePublished, Params, Task, load_params
+from pipeline.published import take_published
 from pipeline.synthetic import write_scribes
 
 log = logging.getLogger(__name__)
@@ -23,14 +25,16 @@ def stage(params: Params) -> None:
     """Write data/<profile>/acquire: the pages, and a list of pages for each task.
 
     Raises:
-        ValueError: the settings or the folder of pages do not make up the tasks; the message
-            names the key or file and the remedy.
+        ValueError: the settings, the folder of pages or the downloads do not make up the tasks;
+            the message names the key or file and the remedy.
     """
     settings, workers = params.active.acquire, params.active.workers
+    key = f"profiles.{params.profile}.acquire"
     with fresh_folder(params.data / "acquire") as folder:
         if isinstance(settings, AcquireFolder):
-            key = f"profiles.{params.profile}.acquire"
             lists = take_from_folder(settings, folder, tasks=TASKS, key=key, workers=workers)
+        elif isinstance(settings, AcquirePublished):
+            lists = take_published(settings, folder, downloads_of(params), tasks=TASKS, key=key)
         else:
             lists = write_scribes(settings, folder, tasks=TASKS, workers=workers)
         for task in TASKS:

@@ -134,6 +134,18 @@ class AcquireFolder(Settings):
     scripts_b: Labels
 
 
+class AcquirePublished(Settings):
+    """The data sets of data/sources.yaml.
+
+    `incomplete`: stop at pages that are missing or unreadable, or leave them out.
+    """
+
+    source: Literal["published"]
+    seed: Seed
+    validation_fraction: Fraction
+    incomplete: Literal["stop", "leave-out"]
+
+
 class Binarize(Settings):
     method: Literal["otsu", "sauvola"]
     window: Count
@@ -237,7 +249,9 @@ class Titles(Settings):
 
 class Profile(Settings):
     titles: Titles
-    acquire: Annotated[AcquireScribes | AcquireFolder, Field(discriminator="source")]
+    acquire: Annotated[
+        AcquireScribes | AcquireFolder | AcquirePublished, Field(discriminator="source")
+    ]
     binarize: Binarize
     patches: Patches
     backbone: Backbone
@@ -268,6 +282,7 @@ class Params(Settings):
     """The whole of params.yaml."""
 
     profile: Literal["scribes", "manuscripts", "paper"]
+    mirror: str | None
     pooling: Pooling
     train: Variant
     poolings: dict[str, Pooling]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 from functools import partial
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from safetensors.torch import save_file
-from torchvision.models import ResNet50_Weights
 from tqdm import tqdm
 
 from dgmp.models import Backbone, Classifier, ResNet50, Standardize, build_backbone
@@ -20,6 +20,7 @@ from dgmp.scribes import SCRIPT_TYPES, Variation, draw_scribe, write_page
 from dgmp.scripttypes import cross_entropy_step
 from dgmp.training import Epoch, OptimizerSettings, build_optimizer, fit, seed_everything
 from pipeline.command import run
+from pipeline.download import Downloads, downloads_of
 from pipeline.memory import keep_freed_memory
 from pipeline.pages import in_parallel
 from pipeline.params import ParamsError, PretrainScribes, Profile, load_params
@@ -39,7 +40,7 @@ def main() -> None:
     if isinstance(profile.pretrain, PretrainScribes):
         backbone = pretrain(profile, profile.pretrain)
     else:
-        backbone = imagenet_backbone(profile)
+        backbone = imagenet_backbone(profile, downloads_of(params))
     path = params.data / "pretrain" / "weights.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {key: value.contiguous() for key, value in backbone.state_dict().items()}
@@ -89,20 +90,26 @@ def pretrain(profile: Profile, settings: PretrainScribes) -> Backbone:
     return backbone
 
 
-def imagenet_backbone(profile: Profile) -> Backbone:
-    """ResNet-50 with torchvision's IMAGENET1K_V1 weights, the ones that the paper started from."""
+def imagenet_backbone(profile: Profile, downloads: Downloads) -> Backbone:
+    """ResNet-50 with torchvision's IMAGENET1K_V1 weights, the ones that the paper started from.
+
+    Raises:
+        ValueError: the weights cannot be had, or the file holds no such weights.
+    """
     backbone = build_backbone(profile.backbone.name, profile.backbone.width, last_stride=2)
     if not isinstance(backbone, ResNet50):
         raise ParamsError("pretrain.source imagenet goes with backbone.name resnet50")
+    name = downloads.sources.weights
+    path = downloads.obtain([name])[name]
     try:
-        state = ResNet50_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
-    except OSError as error:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        kept = {key: value for key, value in state.items() if not key.startswith("fc.")}
+        backbone.layers.load_state_dict(kept)
+    except (pickle.UnpicklingError, RuntimeError, AttributeError, EOFError) as error:
         raise ValueError(
-            f"cannot download {ResNet50_Weights.IMAGENET1K_V1.url} ({error}): put the file into "
-            "$TORCH_HOME/hub/checkpoints (~/.cache/torch/hub/checkpoints) and run again"
+            f"{path} holds no weights of ResNet-50 alone ({error}): correct weights in "
+            "data/sources.yaml"
         ) from None
-    kept = {key: value for key, value in state.items() if not key.startswith("fc.")}
-    backbone.layers.load_state_dict(kept)
     return backbone
 
 

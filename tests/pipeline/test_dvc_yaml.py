@@ -27,6 +27,9 @@ NOT_LISTED = {
     "pipeline/provenance.py",
 }
 
+# They look at the pipeline, and make nothing that it needs.
+COMMANDS = {"check_data"}
+
 
 def stages_of(folder: Path, profile: str) -> dict[str, PipelineStage]:
     """The stages as DVC reads them with a profile, by name; name@key for table cells."""
@@ -102,7 +105,7 @@ def test_smoke_stages_have_the_names_of_their_modules(stages):
         for path in (ROOT / "pipeline").glob("*.py")
         if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
     }
-    assert names == modules
+    assert names == modules - COMMANDS
     for name, stage in stages.items():
         module, _, key = name.partition("@")
         assert stage.cmd == " ".join(
