@@ -3,10 +3,10 @@ BIN := .venv/bin
 # Stages call python and dvc by name, as in an activated environment.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup repro test lint format bench lock clean
+.PHONY: help setup repro check-data test lint format bench lock clean
 
 help:  ## Show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: .venv/ready  ## Create the environment in .venv from the exact pins
 
@@ -19,6 +19,9 @@ setup: .venv/ready  ## Create the environment in .venv from the exact pins
 
 repro: setup  ## Run the pipeline of the profile in params.yaml
 	$(RUN) dvc repro
+
+check-data: setup  ## Say what is there of the paper's data, what is missing, and what to do
+	@$(RUN) python -m pipeline.check_data
 
 test: lint  ## Check and test everything
 	$(RUN) pytest
@@ -41,6 +44,6 @@ lock: setup  ## Install what pyproject.toml asks for and write it all to require
 	$(BIN)/pip install --quiet --editable '.[pipeline,dev]'
 	$(BIN)/pip freeze --exclude-editable | sed -E 's/^((nvidia|cuda|triton)[^ ]*)$$/\1 ; sys_platform == "linux" and platform_machine == "x86_64"/' > requirements.lock
 
-clean:  ## Remove the environment and what the pipeline made, not your own pages in input/
+clean:  ## Remove the environment and what the pipeline made, not pages in input/ nor downloads/
 	rm -rf .venv
-	find data -mindepth 2 -maxdepth 2 ! -name input -exec rm -rf {} +
+	find data -mindepth 2 -maxdepth 2 ! -name input ! -name downloads -exec rm -rf {} +

@@ -2,11 +2,6 @@
 
 import csv
 import json
-import os
-import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,125 +12,28 @@ import pytest
 import yaml
 
 from dgmp.scribes import SCRIPT_TYPES, draw_scribe, write_page
+from tests.rehearsal.clone import (
+    CELLS,
+    COMMANDS,
+    ROOT,
+    SCRIPTS,
+    WRITERS,
+    Clone,
+    make_clone,
+    ran,
+    restored,
+    toy,
+)
 
-ROOT = Path(__file__).parents[2]
-WRITERS, SCRIPTS = "writers-dgmp-1k-m01", ["scripts-a-dgmp-5k", "scripts-b-avg"]
-CELLS = [WRITERS, *SCRIPTS]
 # DVC keeps no run cache of stages whose outputs git tracks; they take seconds each.
 REPORTERS = {"tables", "figures", "gallery", "metrics"}
-PAGE = {"height": 96, "width": 120, "line_pitch": 24}
 
 pytestmark = pytest.mark.rehearsal
 
 
-class Clone:
-    """A repository of its own with the sources of this one and toy settings, all committed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.first_reports: dict[str, bytes] = {}
-        home = folder.with_name("home")
-        self.environment = {
-            **{key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
-            # Stages call python by name, as in an activated environment.
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_CONFIG_SYSTEM": os.devnull,
-            **{f"GIT_{who}_NAME": "rehearsal" for who in ("AUTHOR", "COMMITTER")},
-            **{f"GIT_{who}_EMAIL": "rehearsal@example.org" for who in ("AUTHOR", "COMMITTER")},
-            **{f"DVC_{what}_DIR": str(home) for what in ("GLOBAL_CONFIG", "SYSTEM_CONFIG")},
-            "DVC_SITE_CACHE_DIR": str(home / "cache"),
-            "DVC_NO_ANALYTICS": "1",
-        }
-
-    def call(self, *command: str) -> tuple[int, str]:
-        """Exit code and everything that a command says."""
-        ended = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return ended.returncode, ended.stdout
-
-    def run(self, *command: str) -> str:
-        """What a command says; it must succeed."""
-        code, said = self.call(*command)
-        assert code == 0, f"{' '.join(command)} ended with {code}:\n{said}"
-        return said
-
-    def repro(self) -> str:
-        return self.run("dvc", "repro")
-
-    def experiment(self, **settings: Any) -> str:
-        """`dvc exp run` with some settings, a double underscore in place of each dot."""
-        pairs = [f"{key.replace('__', '.')}={value}" for key, value in settings.items()]
-        return self.run("dvc", "exp", "run", *(part for pair in pairs for part in ("-S", pair)))
-
-    def reports(self, profile: str = "scribes") -> dict[str, bytes]:
-        folder = self.folder / "reports" / profile
-        return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-    def metrics(self, profile: str = "scribes") -> dict[str, Any]:
-        return json.loads(self.reports(profile)["metrics.json"])
-
-
-def ran(said: str) -> list[str]:
-    return re.findall(r"Running stage '([^']+)'", said)
-
-
-def restored(said: str) -> list[str]:
-    return re.findall(r"Stage '([^']+)' is cached - skipping run", said)
-
-
-def toy(settings: dict[str, Any]) -> dict[str, Any]:
-    """Four cells and the least of everything that still runs through all of the code."""
-    settings["profile"] = "scribes"
-    settings["cells"] = {name: settings["cells"][name] for name in CELLS}
-    names = ["writers-avg-untrained", "scripts-b-avg-untrained"]
-    settings["untrained"] = {name: settings["untrained"][name] for name in names}
-    settings["tables"] = {"table1": [WRITERS], "table2": [WRITERS], "table3": SCRIPTS}
-    scripts = PAGE | {"train": 12, "validation": 12, "test": 12}
-    writers = PAGE | {"train_scribes": 4, "train_pages": 2, "test_scribes": 2, "test_pages": 2}
-    schedule = {"epochs": 2, "decay_start": 1, "evaluation_batch": 64}
-    batch = {"steps_per_epoch": 1, "writers_per_batch": 2, "patches_per_writer": 2}
-    acquire = settings["profiles"]["scribes"]["acquire"]
-    for task, size in (("writers", writers), ("scripts_a", scripts), ("scripts_b", scripts)):
-        acquire[task] |= size
-    for name in ("scribes", "manuscripts"):
-        profile = settings["profiles"][name]
-        # One profile in processes side by side, and one in a single process, which starts faster.
-        profile["workers"] = 2 if name == "scribes" else 1
-        profile["patches"] |= {"size": 40, "stride": 24, "threshold": 60}
-        profile["backbone"] |= {"width": 2}
-        profile["pretrain"] |= PAGE | {"scribes": 3, "pages": 1}
-        profile["pretrain"] |= {"crop": 40, "batch_size": 8, "steps": 2}
-        profile["writers"] |= schedule | batch | {"seeds": [0, 1]}
-        for task in ("scripts_a", "scripts_b"):
-            profile[task] |= schedule | {"batch_size": 6, "crop": 32, "seeds": [0, 1]}
-    return settings
-
-
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory) -> Clone:
-    clone = Clone(tmp_path_factory.mktemp("rehearsal") / "clone")
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, names.split("\0")):
-        # The lock file knows other settings, and DVC writes it anew after each stage.
-        if (ROOT / name).is_file() and name != "dvc.lock":
-            (clone.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, clone.folder / name)
-    file = clone.folder / "params.yaml"
-    settings = toy(yaml.safe_load(file.read_text(encoding="utf-8")))
-    file.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
-    clone.run("git", "init", "--quiet")
-    clone.run("git", "add", "--all")
-    clone.run("git", "commit", "--quiet", "--message", "toy size")
-    return clone
+    return make_clone(tmp_path_factory.mktemp("rehearsal") / "clone", toy)
 
 
 def test_repro_makes_all_tables_and_figures(clone):
@@ -166,7 +64,8 @@ def test_repro_makes_all_tables_and_figures(clone):
 
 def _stage_modules() -> Iterator[Path]:
     for path in (ROOT / "pipeline").glob("*.py"):
-        if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8"):
+        is_run = 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
+        if is_run and path.stem not in COMMANDS:
             yield path
 
 
