@@ -106,8 +106,9 @@ def imagenet_backbone(profile: Profile, downloads: Downloads) -> Backbone:
         kept = {key: value for key, value in state.items() if not key.startswith("fc.")}
         backbone.layers.load_state_dict(kept)
     except (pickle.UnpicklingError, RuntimeError, AttributeError, EOFError) as error:
+        reason = str(error).partition("\n")[0]
         raise ValueError(
-            f"{path} holds no weights of ResNet-50 alone ({error}): correct weights in "
+            f"{path} holds no weights of ResNet-50 alone ({reason}): correct weights in "
             "data/sources.yaml"
         ) from None
     return backbone

@@ -30,7 +30,7 @@ from pipeline.pages import Page, in_parallel
 from pipeline.params import AcquirePublished, Task
 from pipeline.resuming import check_room
 from pipeline.sources import DataSet, File
-from pipeline.unpack import members, read_member, unpack
+from pipeline.unpack import ArchiveError, members, read_member, unpack
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +185,11 @@ def _compare(
                 found.append(Difference(data.name, present, problem, "left out"))
         official = archive.file.official_list
         if official and official in archive.members:
-            text = read_member(archive.path, archive.members[official])
+            try:
+                text = read_member(archive.path, archive.members[official])
+            except ArchiveError as error:
+                found.append(Difference(data.name, official, str(error), "not compared"))
+                continue
             found += against_official(text, official, pages, archive.pages, data)
         elif official:
             found.append(Difference(data.name, official, f"not in {name}", "not compared"))

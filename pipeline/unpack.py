@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 LARGEST_MEMBER = 512 << 20
 """Bytes; more than any page of the data sets has, unpacked."""
+
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 
 
 class ArchiveError(ValueError):
@@ -61,7 +64,7 @@ def read_member(archive: Path, member: str) -> bytes:
     """
     try:
         return _opened(archive).read(member)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except DAMAGED as error:
         raise ArchiveError(f"{archive}: {member} is damaged ({error}): get it anew") from None
 
 
@@ -89,7 +92,7 @@ def unpack(
         if wrong is None:
             os.replace(part, target)
         return wrong
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except DAMAGED as error:
         return f"damaged in the archive ({error})"
     finally:
         part.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ class Clone:
         self.first_reports: dict[str, bytes] = {}
         home = folder.with_name("home")
         self.environment = {
-            **{key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+            **{k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "DGMP_MIRROR")},
             # Stages call python by name, as in an activated environment.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "GIT_CONFIG_GLOBAL": os.devnull,

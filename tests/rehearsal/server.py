@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from unittest.mock import patch
 from urllib.parse import unquote, urlsplit
 
 PIECE = 1 << 14
@@ -111,7 +113,9 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serve(folder: Path) -> Iterator[Site]:
     """The site while the block runs."""
-    with Site(folder) as site:
+    # A proxy of the environment does not reach this machine.
+    direct = patch.dict(os.environ, {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"})
+    with direct, Site(folder) as site:
         thread = Thread(target=site.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

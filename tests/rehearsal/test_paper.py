@@ -25,6 +25,8 @@ class Paper:
         adapt = partial(archives.sources_for, folder=site.folder, address=site.address, made=made)
         self.clone.adapt(adapt, "data/sources.yaml")
         self.data = self.clone.folder / "data" / "paper"
+        # As the documentation advises, which makes outputs read-only.
+        self.clone.run("dvc", "config", "cache.type", "hardlink")
 
     @staticmethod
     def _settings(settings: dict[str, Any]) -> dict[str, Any]:
@@ -122,6 +124,12 @@ def test_only_pages_that_lists_name_are_unpacked(paper):
         for row in paper.rows(f"acquire/{task}.csv")
     )
     assert unpacked == {Path(row["file"]).name for row in lists}
+
+
+def test_pages_are_stored_once(paper):
+    page = next((paper.data / "acquire" / "pages").rglob("*.tif"))
+    assert page.stat().st_nlink == 2
+    assert not [path for path in paper.data.rglob(".*") if path.name.endswith(".part")]
 
 
 def test_a_second_repro_runs_nothing(paper):
