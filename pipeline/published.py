@@ -281,7 +281,8 @@ def _report_overlaps(file: Path, sets: Sequence[tuple[DataSet, dict[str, list[Li
     classes = [(data, lists) for data, lists in sets if data.classes is not None]
     for first, second in combinations(classes, 2):
         shared = overlaps(first, second)
-        for pair, count in sorted(Counter((row.first, row.second) for row in shared).items()):
-            log.info("%d pages of %s are in %s too: the sets are never mixed", count, *pair)
+        once = {(row.first, row.file.lower()) for row in shared}
+        for split, count in sorted(Counter(split for split, _ in once).items()):
+            log.info("%d pages of %s are in %s too: never mix them", count, split, second[0].name)
         rows += shared
     write_rows(file, Overlap._fields, rows)
