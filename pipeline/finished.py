@@ -44,9 +44,9 @@ log = logging.getLogger(__name__)
 
 CODE = (
     *(Path("dgmp") / f"{name}.py" for name in (
-        "bound", "checkpoints", "cholesky", "conjugate_gradients", "functional", "global_pooling",
-        "loading", "metrics", "models", "pooling", "processes", "ridge", "scripttypes", "training",
-        "triplet", "writers",
+        "bound", "checkpoints", "cholesky", "classification", "conjugate_gradients", "distances",
+        "functional", "global_pooling", "loading", "metrics", "models", "pooling", "processes",
+        "retrieval", "ridge", "scripttypes", "training", "triplet", "writers",
     )),
     *(Path("dgmp/images") / f"{name}.py" for name in (
         "augmentation", "binarization", "edges", "pages", "patches",

@@ -12,7 +12,7 @@ from sklearn.metrics import (
     recall_score,
 )
 
-import dgmp.metrics
+import dgmp.distances
 from dgmp.metrics import evaluate_classification, evaluate_ranking, evaluate_retrieval
 
 
@@ -107,7 +107,7 @@ def test_blocks_change_nothing(monkeypatch, distance, rows):
     points[10:20] = points[5]  # duplicates: ties that rounding must not break
     labels = rng.integers(0, 6, 40)
     whole = evaluate_retrieval(points, labels, distance=distance)
-    monkeypatch.setattr(dgmp.metrics, "_BLOCK_BYTES", rows * 8 * 31)
+    monkeypatch.setattr(dgmp.distances, "_BLOCK_BYTES", rows * 8 * 31)
     blocks = evaluate_retrieval(points, labels, distance=distance)
     np.testing.assert_array_equal(whole.average_precision, blocks.average_precision)
 
