@@ -1,32 +1,37 @@
 """Stage ensemble: test logits of all seeds of a script cell -> accuracies of their ensembles.
 
 Reads data/<profile>/train/<cell>/, writes data/<profile>/ensemble/scores.csv: cell, models, and
-the percent accuracies weighted (section IV-C.2 of the paper), unweighted and majority.
+the percent accuracies weighted (section IV-C.2 of the paper), unweighted and majority; and
+pages.csv: cell, file, label, and the three predicted classes of each test page.
 """
 
 from __future__ import annotations
 
 import csv
 import logging
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dgmp.ensemble import average_probabilities, majority_vote
-from dgmp.metrics import evaluate_classification
+from dgmp.metrics import ClassificationScores, evaluate_classification
 from pipeline.command import run
 from pipeline.evaluate import (
+    Arrays,
     RunError,
     csv_text,
     read_run_facts,
     read_test_set,
+    require_same_pages,
     run_folder,
     train_command,
     write_text,
 )
-from pipeline.params import Cell, Params, load_params
+from pipeline.params import Cell, Params, Task, load_params
 
-COLUMNS = ("cell", "models", "weighted", "unweighted", "majority")
+KINDS = ("weighted", "unweighted", "majority")
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +47,13 @@ def ensemble_scores(name: str, cell: Cell, params: Params) -> dict[str, float]:
     Raises:
         RunError: if a run is missing, damaged, or has no validation accuracy.
     """
+    return {kind: scores.accuracy for kind, scores in _combine(name, cell, params)[0].items()}
+
+
+def _combine(
+    name: str, cell: Cell, params: Params
+) -> tuple[dict[str, ClassificationScores], Arrays]:
+    """Scores of the three ensembles, and the predictions of the first seed."""
     seeds = params.active.schedule(cell.task).seeds
     facts = read_run_facts(name, seeds, params)
     predictions = read_test_set(name, cell, seeds, params)
@@ -53,7 +65,7 @@ def ensemble_scores(name: str, cell: Cell, params: Params) -> dict[str, float]:
                 f"validation_score, which is its weight in the ensemble: run "
                 f"`{train_command(name, params)}`"
             )
-    labels, classes = predictions[seeds[0]]["labels"], predictions[seeds[0]]["classes"]
+    first = predictions[seeds[0]]
     logits = np.stack([predictions[seed]["logits"] for seed in seeds])
     combined = {
         "weighted": average_probabilities(logits, weights),
@@ -61,9 +73,9 @@ def ensemble_scores(name: str, cell: Cell, params: Params) -> dict[str, float]:
         "majority": majority_vote(logits),
     }
     return {
-        kind: evaluate_classification(scores, labels, classes).accuracy
+        kind: evaluate_classification(scores, first["labels"], first["classes"])
         for kind, scores in combined.items()
-    }
+    }, first
 
 
 def read_ensembles(params: Params) -> dict[str, float]:
@@ -90,15 +102,23 @@ def read_ensembles(params: Params) -> dict[str, float]:
 
 
 def combine_cells(params: Params) -> Path:
-    """Write the ensembles of all script cells; returns the file."""
-    rows = []
+    """Write the ensembles of all script cells; returns the file of their scores."""
+    rows: list[Sequence[Any]] = [("cell", "models", *KINDS)]
+    pages: list[Sequence[Any]] = [("cell", "file", "label", *KINDS)]
+    pages_of: dict[Task, tuple[Arrays, Path]] = {}
     for name, cell in script_cells(params).items():
         models = len(params.active.schedule(cell.task).seeds)
-        scores = ensemble_scores(name, cell, params)
-        rows.append([name, models, *(f"{scores[kind]:.6f}" for kind in COLUMNS[2:])])
-    file = params.data / "ensemble" / "scores.csv"
-    write_text(file, csv_text([COLUMNS, *rows]))
-    return file
+        scores, first = _combine(name, cell, params)
+        folder = run_folder(name, params)
+        require_same_pages(*pages_of.setdefault(cell.task, (first, folder)), first, folder)
+        rows.append((name, models, *(f"{scores[kind].accuracy:.6f}" for kind in KINDS)))
+        predicted = [first["classes"][scores[kind].predictions] for kind in KINDS]
+        own = zip(first["files"], first["labels"], *predicted, strict=True)
+        pages += [(name, *page) for page in own]
+    folder = params.data / "ensemble"
+    write_text(folder / "pages.csv", csv_text(pages))
+    write_text(folder / "scores.csv", csv_text(rows))
+    return folder / "scores.csv"
 
 
 def main() -> None:

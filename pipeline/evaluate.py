@@ -1,7 +1,8 @@
 """Stage evaluate: test predictions of every run that params.yaml lists -> scores, one row a run.
 
 Reads data/<profile>/train/<cell>/ and baseline/<name>/ (seed<k>.npz and runs.json), writes
-data/<profile>/evaluate/scores.csv and untrained.csv.
+data/<profile>/evaluate/scores.csv and untrained.csv, and pages.csv with a row for each test page
+of each run.
 """
 
 from __future__ import annotations
@@ -12,20 +13,37 @@ import json
 import logging
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmp.metrics import evaluate_classification, evaluate_retrieval
+from dgmp.metrics import (
+    ClassificationScores,
+    RetrievalScores,
+    evaluate_classification,
+    evaluate_retrieval,
+)
 from pipeline.command import run
 from pipeline.params import Cell, Params, Task, load_params
 
 UNTRAINED_SEED = 0
+SCORES = (
+    "mAP",
+    "top1",
+    "accuracy",
+    "soft_top5",
+    "soft_top10",
+    "hard_top2",
+    "hard_top3",
+    "hard_top4",
+    "precision_at4",
+    "balanced_accuracy",
+)
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +69,42 @@ class Run:
     validation_score: float | None
     best_epoch: int | None
     collapsed: bool
+    soft_top5: float | None = None
+    soft_top10: float | None = None
+    hard_top2: float | None = None
+    hard_top3: float | None = None
+    hard_top4: float | None = None
+    precision_at4: float | None = None
+    balanced_accuracy: float | None = None
+
+
+class PageRow(NamedTuple):
+    """One row of pages.csv: a test page as it was scored in a run.
+
+    The average precision is in [0, 1]; it and the top-1 hit are None for a page without a relevant
+    one, and where the task has no such score.
+    """
+
+    cell: str
+    seed: int
+    file: str
+    label: str
+    average_precision: str | None = None
+    top1: int | None = None
+    predicted: str | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a prediction file is worth.
+
+    Attributes:
+        percent: by the name of the score, as in `Run`.
+        pages: for each page what `PageRow` holds beyond the run and the page.
+    """
+
+    percent: dict[str, float]
+    pages: list[dict[str, Any]]
 
 
 def train_command(name: str, params: Params) -> str:
@@ -90,18 +144,40 @@ def score(prediction_file: Path, task: Task) -> dict[str, float]:
     Raises:
         RunError: naming the file and what is wrong in it.
     """
-    return _score(read_predictions(prediction_file, task), prediction_file, task)
+    arrays = read_predictions(prediction_file, task)
+    percent = _score(arrays, prediction_file, task).percent
+    return {name: percent[name] for name in ("mAP", "top1", "accuracy") if name in percent}
 
 
-def _score(arrays: Arrays, file: Path, task: Task) -> dict[str, float]:
+def _score(arrays: Arrays, file: Path, task: Task) -> Scores:
     try:
         if task == "writers":
-            retrieval = evaluate_retrieval(arrays["descriptors"], arrays["labels"])
-            return {"mAP": retrieval.mean_average_precision, "top1": retrieval.top1}
-        scores = evaluate_classification(arrays["logits"], arrays["labels"], arrays["classes"])
-        return {"accuracy": scores.accuracy}
+            return _retrieval(evaluate_retrieval(arrays["descriptors"], arrays["labels"]))
+        classes = arrays["classes"]
+        return _classification(
+            evaluate_classification(arrays["logits"], arrays["labels"], classes), classes
+        )
     except ValueError as error:
         raise RunError(f"{file}: {error}") from None
+
+
+def _retrieval(scores: RetrievalScores) -> Scores:
+    percent = {"mAP": scores.mean_average_precision, "top1": scores.top1}
+    percent |= {f"soft_top{k}": scores.soft_top(k) for k in (5, 10)}
+    percent |= {f"hard_top{k}": scores.hard_top(k) for k in (2, 3, 4)}
+    percent["precision_at4"] = scores.precision_at(4)
+    pages = [
+        {"average_precision": f"{precision:.9f}", "top1": int(hit)} if scored else {}
+        for precision, hit, scored in zip(
+            scores.average_precision, scores.top1_hits, scores.scored, strict=True
+        )
+    ]
+    return Scores(percent, pages)
+
+
+def _classification(scores: ClassificationScores, classes: NDArray[Any]) -> Scores:
+    percent = {"accuracy": scores.accuracy, "balanced_accuracy": scores.balanced_accuracy}
+    return Scores(percent, [{"predicted": name} for name in classes[scores.predictions]])
 
 
 def read_run_facts(name: str, seeds: Sequence[int], params: Params) -> dict[int, dict[str, Any]]:
@@ -162,7 +238,11 @@ def require_same_pages(one: Arrays, one_file: Path, other: Arrays, other_file: P
 
 def evaluate(params: Params, cells: Mapping[str, Cell]) -> list[Run]:
     """Scores of all runs of these cells or untrained rows, in the order of params.yaml."""
-    rows: list[Run] = []
+    return [run for run, _ in measure(params, cells)]
+
+
+def measure(params: Params, cells: Mapping[str, Cell]) -> Iterator[tuple[Run, list[PageRow]]]:
+    """Scores of all runs of these cells or untrained rows, each with those of its test pages."""
     first: dict[Task, tuple[Arrays, Path]] = {}
     for name, cell in cells.items():
         seeds = seeds_of(name, cell, params)
@@ -171,22 +251,19 @@ def evaluate(params: Params, cells: Mapping[str, Cell]) -> list[Run]:
             file = run_folder(name, params) / f"seed{seed}.npz"
             require_same_pages(*first.setdefault(cell.task, (arrays, file)), arrays, file)
             scores = _score(arrays, file, cell.task)
-            rows.append(
-                Run(
-                    cell=name,
-                    task=cell.task,
-                    pooling=cell.pooling,
-                    margin=cell.margin,
-                    seed=seed,
-                    mAP=scores.get("mAP"),
-                    top1=scores.get("top1"),
-                    accuracy=scores.get("accuracy"),
-                    validation_score=_number(facts[seed].get("validation_score")),
-                    best_epoch=facts[seed].get("best_epoch"),
-                    collapsed=bool(facts[seed].get("collapsed", False)),
-                )
+            run = Run(
+                cell=name,
+                task=cell.task,
+                pooling=cell.pooling,
+                margin=cell.margin,
+                seed=seed,
+                validation_score=_number(facts[seed].get("validation_score")),
+                best_epoch=facts[seed].get("best_epoch"),
+                collapsed=bool(facts[seed].get("collapsed", False)),
+                **{score: scores.percent.get(score) for score in SCORES},
             )
-    return rows
+            pages = zip(arrays["files"], arrays["labels"], scores.pages, strict=True)
+            yield run, [PageRow(name, seed, page, label, **own) for page, label, own in pages]
 
 
 def seeds_of(name: str, cell: Cell, params: Params) -> Sequence[int]:
@@ -249,12 +326,10 @@ def _parse(row: Mapping[str, str]) -> Run:
         pooling=row["pooling"],
         margin=number("margin"),
         seed=int(row["seed"]),
-        mAP=number("mAP"),
-        top1=number("top1"),
-        accuracy=number("accuracy"),
         validation_score=number("validation_score"),
         best_epoch=int(row["best_epoch"]) if row["best_epoch"] else None,
         collapsed={"True": True, "False": False}[row["collapsed"]],
+        **{score: number(score) for score in SCORES},
     )
 
 
@@ -275,7 +350,11 @@ def write_text(file: Path, text: str) -> None:
 
 def main() -> None:
     params = load_params()
-    runs = evaluate(params, {**params.cells, **params.untrained})
+    runs, pages = zip(*measure(params, {**params.cells, **params.untrained}), strict=True)
+    write_text(
+        params.data / "evaluate" / "pages.csv",
+        csv_text([PageRow._fields, *(row for rows in pages for row in rows)]),
+    )
     for name, cells in (("scores", params.cells), ("untrained", params.untrained)):
         file = params.data / "evaluate" / f"{name}.csv"
         rows = [run for run in runs if run.cell in cells]

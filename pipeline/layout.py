@@ -6,10 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pipeline.compare import Comparison
 from pipeline.evaluate import csv_text
 from pipeline.metrics import Score, Summary
 
 HEADS: dict[Score, str] = {"mAP": "mAP", "top1": "top-1", "accuracy": "Avg", "ensemble": "Ens"}
+COMPARED = {
+    "low": "low",
+    "high": "high",
+    "less Avg": "difference",
+    "less Avg low": "difference_low",
+    "less Avg high": "difference_high",
+    "p": "p_holm",
+}
 ABSENT = "–"
 
 
@@ -21,8 +30,12 @@ class Column(NamedTuple):
 
 
 class Entry(NamedTuple):
+    """A score, the paper's, and how it compares with average pooling's."""
+
     measured: Summary | None = None
     paper: float | None = None
+    comparison: Comparison | None = None
+    differs: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,18 +85,20 @@ def _rows(table: Table, section: Section) -> Iterator[list[Text]]:
         label = f"{line.label} (cited: {line.reference})" if line.reference else line.label
         row = [Text(label)]
         for i, entry in enumerate(line.entries):
-            row.append(_measured(entry.measured, section.best(i, table.decimals), table.decimals))
+            row.append(_measured(entry, section.best(i, table.decimals), table.decimals))
             paper = entry.paper
             row.append(Text(ABSENT if paper is None else f"{paper:.{table.decimals}f}"))
         yield [*row, Text(str(line.runs or ABSENT))]
 
 
-def _measured(summary: Summary | None, best: str, decimals: int) -> Text:
+def _measured(entry: Entry, best: str, decimals: int) -> Text:
+    summary = entry.measured
     if summary is None:
         return Text(ABSENT)
     shown = f"{summary.mean:.{decimals}f}"
     spread = "" if summary.sd is None else f" ± {summary.sd:.{decimals}f}"
-    return Text(shown + spread + (" †" if summary.collapsed else ""), bold=shown == best)
+    marks = (" *" if entry.differs else "") + (" †" if summary.collapsed else "")
+    return Text(shown + spread + marks, bold=shown == best)
 
 
 def to_csv(table: Table) -> str:
@@ -91,17 +106,20 @@ def to_csv(table: Table) -> str:
     header = ["data", "pooling", "reference", "runs"]
     for column in table.columns:
         name = " ".join(part for part in (column.score, column.group) if part)
-        header += [name, f"{name} sd", f"{name} paper", f"{name} collapsed"]
+        header += [name, *(f"{name} {part}" for part in ("sd", "paper", "collapsed", *COMPARED))]
     rows: list[list[Any]] = [header]
     for section in table.sections:
         for line in section.lines:
             row: list[Any] = [section.title, line.label, line.reference, line.runs]
-            for measured, paper in line.entries:
+            for entry in line.entries:
+                measured = entry.measured
                 if measured is None:
-                    row += [None, None, paper, None]
+                    row += [None, None, entry.paper, None]
                 else:
                     sd = None if measured.sd is None else f"{measured.sd:.4f}"
-                    row += [f"{measured.mean:.4f}", sd, paper, measured.collapsed]
+                    row += [f"{measured.mean:.4f}", sd, entry.paper, measured.collapsed]
+                found = [getattr(entry.comparison, name, None) for name in COMPARED.values()]
+                row += [None if value is None else f"{value:.4f}" for value in found]
             rows.append(row)
     return csv_text(rows)
 
@@ -119,10 +137,15 @@ def to_markdown(table: Table) -> str:
         lines.append(f"| Pooling | {' | '.join(heads)} | runs |")
         lines.append("|:--" + "|--:" * (len(heads) + 1) + "|")
         for row in _rows(table, section):
-            texts = [f"**{cell.text}**" if cell.bold else cell.text for cell in row]
-            lines.append("| " + " | ".join(text.replace("|", r"\|") for text in texts) + " |")
+            texts = [(markdown_escape(cell.text), cell.bold) for cell in row]
+            lines.append(f"| {' | '.join(f'**{t}**' if bold else t for t, bold in texts)} |")
         lines.append("")
-    return "\n".join(lines + [f"- {note}" for note in table.notes]) + "\n"
+    return "\n".join(lines + [f"- {markdown_escape(note)}" for note in table.notes]) + "\n"
+
+
+def markdown_escape(text: str) -> str:
+    """Text whose stars and bars are no marks of emphasis and columns."""
+    return text.replace("*", r"\*").replace("|", r"\|")
 
 
 LATEX = {

@@ -72,6 +72,14 @@ class Variant(Settings):
     pooling_multiplier: NonNegative | None
 
 
+class Compare(Settings):
+    """Intervals and tests; a difference with p below 1 - `confidence` is marked in the tables."""
+
+    confidence: Fraction
+    resamples: Count
+    seed: Seed
+
+
 class Tables(Settings):
     table1: tuple[str, ...]
     table2: tuple[str, ...]
@@ -289,6 +297,7 @@ class Params(Settings):
     cells: dict[str, Cell]
     untrained: dict[str, Cell]
     tables: Tables
+    compare: Compare
     profiles: Profiles
 
     @model_validator(mode="after")

@@ -1,20 +1,23 @@
 """Stage tables: scores of all runs, beside the paper's -> Tables I to III and the baseline.
 
-Reads evaluate/{scores,untrained}.csv and ensemble/scores.csv below data/<profile>/, and
-data/published.yaml. Writes reports/<profile>/table1|table2|table3.{csv,md,tex} and baseline.csv.
+Reads evaluate/{scores,untrained}.csv, ensemble/scores.csv and compare/comparisons.csv below
+data/<profile>/, and data/published.yaml. Writes reports/<profile>/table1|table2|table3.{csv,md,tex}
+and baseline.csv.
 All three formats are rendered from one `Table`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from pipeline.command import run
+from pipeline.compare import Comparison, read_comparisons
 from pipeline.evaluate import csv_text, read_runs, write_text
 from pipeline.layout import (
     Column,
@@ -42,16 +45,17 @@ def build_tables(params: Params, published: dict[str, Any]) -> list[Table]:
         RunError: naming the file that is missing or lacks a run.
         ValueError: if a table in params.yaml is empty, or lists a cell that it cannot show.
     """
-    results = read_results(params)
+    level = 1 - params.compare.confidence
+    entry = partial(_entry, published, read_results(params), read_comparisons(params), level)
     scripts: tuple[Task, ...] = ("scripts_a", "scripts_b")
     return [
-        _margins(params, published, results),
-        _comparison(params, published, results, "table2", ("writers",), ("mAP", "top1")),
-        _comparison(params, published, results, "table3", scripts, ("accuracy", "ensemble")),
+        _margins(params, published, entry),
+        _comparison(params, published, entry, "table2", ("writers",), ("mAP", "top1")),
+        _comparison(params, published, entry, "table3", scripts, ("accuracy", "ensemble")),
     ]
 
 
-def _margins(params: Params, published: dict[str, Any], results: Results) -> Table:
+def _margins(params: Params, published: dict[str, Any], entry: Callable[..., Entry]) -> Table:
     """Table I: a line for each pooling, a group of columns for each margin."""
     cells = _cells(params, "table1", ("writers",))
     margins = list(dict.fromkeys(cell.margin for cell in cells.values()))
@@ -60,7 +64,7 @@ def _margins(params: Params, published: dict[str, Any], results: Results) -> Tab
     for pooling in dict.fromkeys(cell.pooling for cell in cells.values()):
         at = {cell.margin: name for name, cell in cells.items() if cell.pooling == pooling}
         entries = [
-            _entry(published, results, "table1", at[margin], score) if margin in at else Entry()
+            entry("table1", at[margin], score) if margin in at else Entry()
             for margin in margins
             for score in ("mAP", "top1")
         ]
@@ -75,7 +79,7 @@ def _margins(params: Params, published: dict[str, Any], results: Results) -> Tab
 def _comparison(
     params: Params,
     published: dict[str, Any],
-    results: Results,
+    entry: Callable[..., Entry],
     table: str,
     tasks: tuple[Task, ...],
     scores: tuple[Score, ...],
@@ -88,7 +92,7 @@ def _comparison(
     for letter, task in zip("ab", tasks, strict=False):
         lines = []
         for name in (name for name, cell in cells.items() if cell.task == task):
-            entries = tuple(_entry(published, results, table, name, score) for score in scores)
+            entries = tuple(entry(table, name, score) for score in scores)
             label = pooling_label(params.poolings[cells[name].pooling])
             at = f", margin {cells[name].margin:g}" if len(margins) > 1 else ""
             lines.append(Line(label + at, entries, len(params.active.schedule(task).seeds)))
@@ -128,10 +132,18 @@ def _cells(params: Params, table: str, tasks: tuple[Task, ...]) -> dict[str, Cel
 
 
 def _entry(
-    published: dict[str, Any], results: Results, table: str, cell: str, score: Score
+    published: dict[str, Any],
+    results: Results,
+    comparisons: dict[tuple[str, str], Comparison],
+    level: float,
+    table: str,
+    cell: str,
+    score: Score,
 ) -> Entry:
     paper = published["cells"][table].get(cell, {}).get(score)
-    return Entry(results.summarize(cell, score), paper)
+    comparison = comparisons[cell, score]
+    differs = comparison.p_holm is not None and comparison.p_holm < level
+    return Entry(results.summarize(cell, score), paper, comparison, differs)
 
 
 def _data(params: Params, task: Task) -> str:
@@ -153,6 +165,15 @@ def _notes(
         "best measured value of a column in bold.",
         f"‡ As printed in the paper, measured on {data}: {own}.",
     ]
+    entries = [entry for section in sections for line in section.lines for entry in line.entries]
+    if any(entry.comparison and entry.comparison.baseline for entry in entries):
+        drawn = "writers" if tasks == ("writers",) else "pages"
+        notes.append(
+            f"* Differs from Avg on the same data and at the same margin: p < "
+            f"{1 - params.compare.confidence:.2g} in a paired randomization test over {drawn}, "
+            "Holm's correction for all poolings so compared; of the mean of these seeds, not of "
+            "others."
+        )
     if any(line.reference for section in sections for line in section.lines):
         notes.append("Cited: systems that the paper cites, with its values; not run here.")
     if any(column.score == "ensemble" for column in columns):

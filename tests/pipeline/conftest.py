@@ -72,6 +72,7 @@ def project(tmp_path, monkeypatch) -> Project:
 def make_project(folder: Path) -> Params:
     settings = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     settings["profile"] = "scribes"
+    settings["compare"]["resamples"] = 499
     profile = settings["profiles"]["scribes"]
     profile["writers"]["seeds"] = WRITER_SEEDS
     profile["scripts_a"]["seeds"] = profile["scripts_b"]["seeds"] = SCRIPT_SEEDS

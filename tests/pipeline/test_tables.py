@@ -2,10 +2,11 @@ import csv
 import re
 from statistics import mean, stdev
 
+import numpy as np
 import pytest
 import yaml
 
-from pipeline import ensemble, evaluate, layout, tables
+from pipeline import compare, ensemble, evaluate, layout, tables
 from pipeline.layout import Column, Entry, Line, Section, Table
 from pipeline.metrics import Summary
 
@@ -14,6 +15,7 @@ from pipeline.metrics import Summary
 def scored(project):
     evaluate.main()
     ensemble.main()
+    compare.main()
     return project
 
 
@@ -126,6 +128,45 @@ def test_nothing_is_bold_without_measured_values():
     assert "**" not in layout.to_markdown(table)
 
 
+def test_a_star_marks_what_the_test_tells_from_average(scored):
+    # In every run the maximum ranks better than average does, for every writer.
+    name = "writers-max-m02"
+    for seed in scored.params.active.writers.seeds:
+        scored.edit_arrays("writers-avg-m02", f"seed{seed}.npz", shuffle)
+        scored.edit_arrays(name, f"seed{seed}.npz", separate)
+    evaluate.main()
+    compare.main()
+    tables.main()
+    found = compare.read_comparisons(scored.params)
+    assert found[name, "mAP"].p_holm < 0.05
+    starred = {
+        (line.label, column.group, column.score)
+        for line in built(scored)["table1"].sections[0].lines
+        for column, entry in zip(built(scored)["table1"].columns, line.entries, strict=True)
+        if entry.differs
+    }
+    assert ("Max", "margin 0.2", "mAP") in starred
+    assert not [label for label, _, _ in starred if label == "Avg"]
+    text = (scored.reports / "table1.md").read_text(encoding="utf-8")
+    assert text.count(r" \*") == len(starred) + 1
+    assert r"- \* Differs from Avg on the same data and at the same margin: p < 0.05" in text
+    row = {row["pooling"]: row for row in read_csv(scored.reports / "table1.csv")}["Max"]
+    one = found[name, "mAP"]
+    shown = [row[f"mAP margin 0.2 {part}"] for part in ("low", "high", "less Avg", "p")]
+    assert [float(value) for value in shown] == pytest.approx(
+        [one.low, one.high, one.difference, one.p_holm], abs=1e-4
+    )
+
+
+def separate(arrays):
+    writers = np.unique(arrays["labels"], return_inverse=True)[1]
+    arrays["descriptors"] = np.eye(8, dtype=np.float32)[writers]
+
+
+def shuffle(arrays):
+    arrays["descriptors"] = np.random.default_rng(5).normal(size=(24, 6)).astype(np.float32)
+
+
 def test_collapsed_runs_bear_a_dagger_and_a_note_with_their_number(scored):
     scored.edit_run("writers-max-m05", 1, collapsed=True)
     scored.edit_run("scripts-b-max", 0, collapsed=True)
@@ -220,6 +261,9 @@ def test_tables_take_no_stale_or_missing_run(scored):
     with pytest.raises(ValueError, match="no row for cell writers-avg-m01, seed 5"):
         tables.main()
     scored.set("profiles.scribes.writers.seeds", [1])
+    with pytest.raises(ValueError, match="no row of cell writers-avg-m01, mAP, for seeds 1 and"):
+        tables.main()
+    compare.main()
     table = built(scored)["table2"]
     runs = evaluate.read_runs(
         scored.data / "evaluate" / "scores.csv", scored.params.cells, scored.params
@@ -245,6 +289,7 @@ def test_tables_that_cannot_be_shown(scored):
     scored.set("cells.writers-avg-m02", twin)
     scored.set("cells.writers-avg-m02.pooling_multiplier", 7)
     evaluate.main()
+    compare.main()
     with pytest.raises(ValueError, match="writers-avg-m01 and writers-avg-m02 have the same"):
         built(scored)
 
