@@ -36,7 +36,8 @@ def sign_flip_test(
         resamples: Number of signs to draw at most.
 
     Raises:
-        ValueError: on shapes that do not match, or differences that are not finite.
+        ValueError: on shapes that do not match, differences that are not finite, or fewer than two
+            groups.
 
     Three writers, all better: of the 8 signs those observed and their opposite are as extreme.
 
@@ -44,6 +45,8 @@ def sign_flip_test(
     0.25
     """
     sums, _ = group_sums(differences, groups)
+    if len(sums) < 2:
+        raise ValueError("a test needs at least two groups (writers), got one")
     found = permutation_test(
         (sums,),
         _sum,

@@ -2,10 +2,15 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+import torch
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from pytorch_metric_learning.distances import LpDistance
+from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
+from pytorch_metric_learning.utils.inference import CustomKNN
 from sklearn.metrics import (
+    accuracy_score,
     average_precision_score,
     balanced_accuracy_score,
     confusion_matrix,
@@ -15,43 +20,67 @@ from sklearn.metrics import (
 import dgmp.distances
 from dgmp.metrics import evaluate_classification, evaluate_ranking, evaluate_retrieval
 
+KS = range(1, 11)
+
 
 def oracle(distances, labels):
-    """Equation 10 word by word: average precision (None without a relevant page), top-1 hit."""
-    scores = []
+    """The relevance of each query's whole ranking; None without a relevant page."""
+    rankings = []
     for query in range(len(labels)):
         gallery = [page for page in range(len(labels)) if page != query]
         ranking = sorted(gallery, key=lambda page: (distances[query][page], page))
         relevance = [labels[page] == labels[query] for page in ranking]
-        if not any(relevance):
-            scores.append(None)
-            continue
-        precisions = [sum(relevance[:r]) / r for r in range(1, len(ranking) + 1)]
-        total = sum(p for p, hit in zip(precisions, relevance, strict=True) if hit)
-        scores.append((total / sum(relevance), relevance[0]))
-    return scores
+        rankings.append(relevance if any(relevance) else None)
+    return rankings
+
+
+def average_precision(relevance):
+    """Equation 10 word by word."""
+    precisions = [sum(relevance[:r]) / r for r in range(1, len(relevance) + 1)]
+    hits = [p for p, hit in zip(precisions, relevance, strict=True) if hit]
+    return sum(hits) / sum(relevance)
+
+
+def soft(relevance, k):
+    return any(relevance[:k])
+
+
+def hard(relevance, k):
+    """As in the competitions: a writer with fewer than k other pages cannot be right."""
+    return sum(relevance[:k]) == k
+
+
+def precision(relevance, k):
+    return sum(relevance[:k]) / k
 
 
 def squared_distances(points):
     return [[sum((a - b) ** 2 for a, b in zip(p, q, strict=True)) for q in points] for p in points]
 
 
-def assert_agrees(scores, expected):
-    scored = [one for one in expected if one is not None]
+def assert_agrees(scores, rankings):
+    scored = [relevance for relevance in rankings if relevance is not None]
+
+    def mean(score):
+        return pytest.approx(100 * sum(map(score, scored)) / len(scored))
+
     assert scores.queries == len(scored)
-    assert scores.queries_without_relevant == len(expected) - len(scored)
-    for precision, hit, one in zip(
-        scores.average_precision, scores.top1_hits, expected, strict=True
+    assert scores.queries_without_relevant == len(rankings) - len(scored)
+    for found, hit, relevance in zip(
+        scores.average_precision, scores.top1_hits, rankings, strict=True
     ):
-        if one is None:
-            assert np.isnan(precision)
+        if relevance is None:
+            assert np.isnan(found)
             assert not hit
         else:
-            assert precision == pytest.approx(one[0])
-            assert hit == one[1]
-    mean = sum(precision for precision, _ in scored) / len(scored)
-    assert scores.mean_average_precision == pytest.approx(100 * mean)
-    assert scores.top1 == pytest.approx(100 * sum(hit for _, hit in scored) / len(scored))
+            assert found == pytest.approx(average_precision(relevance))
+            assert hit == relevance[0]
+    assert scores.mean_average_precision == mean(average_precision)
+    assert scores.top1 == mean(lambda relevance: relevance[0])
+    for k in KS:
+        assert scores.soft_top(k) == mean(lambda relevance, k=k: soft(relevance, k))
+        assert scores.hard_top(k) == mean(lambda relevance, k=k: hard(relevance, k))
+        assert scores.precision_at(k) == mean(lambda relevance, k=k: precision(relevance, k))
 
 
 # Few values, few labels: ties, duplicates and singletons are the rule. Halves are exact.
@@ -64,6 +93,10 @@ def pages(draw):
 
 
 @given(pages())
+@example((np.zeros((5, 2)), list("aabbc")))  # all pages the same
+@example((np.arange(8.0).reshape(4, 2), list("aaaa")))  # one class
+@example((np.ones((2, 2)), list("aa")))  # two pages
+@example((np.arange(6.0).reshape(3, 2), list("abc")))  # singletons alone
 def test_retrieval_agrees_with_the_oracle(case):
     points, labels = case
     if len(set(labels)) == len(labels):
@@ -99,6 +132,25 @@ def test_retrieval_agrees_with_scikit_learn_without_ties(seed, n):
             assert scores.average_precision[query] == pytest.approx(expected)
 
 
+# Cut at less than k = n - 1 the reference's mean average precision would be another.
+@pytest.mark.parametrize(("writers", "pages_each"), [(2, 40), (12, 5), (60, 2)])
+def test_retrieval_agrees_with_pytorch_metric_learning(writers, pages_each):
+    rng = np.random.default_rng(writers)
+    labels = rng.permutation(np.repeat(np.arange(writers), pages_each))
+    points = (rng.normal(size=(len(labels), 6)) + np.eye(writers, 6)[labels]).astype(np.float32)
+    calculator = AccuracyCalculator(
+        include=("mean_average_precision", "precision_at_1"),
+        k=len(labels) - 1,
+        device=torch.device("cpu"),
+        knn_func=CustomKNN(LpDistance(normalize_embeddings=False, power=2)),
+    )
+    expected = calculator.get_accuracy(torch.from_numpy(points), torch.from_numpy(labels))
+    scores = evaluate_retrieval(points, labels)
+    found = scores.mean_average_precision / 100
+    assert found == pytest.approx(expected["mean_average_precision"], abs=1e-6)
+    assert scores.top1 / 100 == pytest.approx(expected["precision_at_1"], abs=1e-6)
+
+
 @pytest.mark.parametrize("distance", ["sqeuclidean", "cosine"])
 @pytest.mark.parametrize("rows", [1, 7])
 def test_blocks_change_nothing(monkeypatch, distance, rows):
@@ -121,6 +173,81 @@ def test_duplicates_are_ranked_by_position():
     expected = evaluate_ranking(np.zeros((700, 700)), labels)
     scores = evaluate_retrieval(points, labels)
     np.testing.assert_array_equal(scores.average_precision, expected.average_precision)
+
+
+@pytest.mark.parametrize("width", [2, 3, 5, 7, 8, 13, 31, 64, 100])
+@pytest.mark.parametrize("distance", ["sqeuclidean", "cosine"])
+def test_equal_pages_are_ranked_by_position_whatever_their_place(distance, width):
+    # 40 pages of five descriptors, of signed zeros too; all rankings follow from the copies.
+    rng = np.random.default_rng(width)
+    five = rng.normal(size=(5, width)) * 10.0 ** rng.integers(-2, 3, (5, 1))
+    five[0, : width // 2] = 0
+    copy = rng.integers(0, 5, 40)
+    points = five[copy]
+    points[::2][points[::2] == 0] = -0.0
+    labels = rng.integers(0, 6, 40)
+    exact = np.empty((5, 5))
+    for i, j in np.ndindex(5, 5):
+        p, q = (v / np.sqrt(v @ v) if distance == "cosine" else v for v in (five[i], five[j]))
+        exact[i, j] = ((p - q) ** 2).sum()
+    expected = evaluate_ranking(exact[copy][:, copy], labels)
+    scores = evaluate_retrieval(points, labels, distance=distance)
+    np.testing.assert_array_equal(scores.average_precision, expected.average_precision)
+    np.testing.assert_array_equal(scores.relevance, expected.relevance)
+
+
+def test_lengths_that_are_powers_of_two_make_no_difference_to_ties():
+    rng = np.random.default_rng(8)
+    points = np.repeat(rng.normal(size=(4, 33)), 25, axis=0)
+    labels = rng.integers(0, 9, 100)
+    expected = evaluate_retrieval(points, labels, distance="cosine")
+    lengths = 2.0 ** rng.integers(-3, 4, (100, 1))
+    scores = evaluate_retrieval(points * lengths, labels, distance="cosine")
+    np.testing.assert_array_equal(scores.average_precision, expected.average_precision)
+
+
+def test_pages_that_stand_alone_are_no_queries_but_stay_in_the_galleries():
+    # The page alone of its label lies between the others.
+    scores = evaluate_retrieval([[0.0], [1.0], [3.0]], ["a", "b", "a"])
+    np.testing.assert_array_equal(scores.average_precision, [0.5, np.nan, 0.5])
+    assert scores.relevance[:, :3].tolist() == [[0, 1, 0], [0, 0, 0], [0, 1, 0]]
+    assert (scores.queries, scores.queries_without_relevant) == (2, 1)
+
+
+def test_kept_ranks():
+    rng = np.random.default_rng(9)
+    points, labels = rng.normal(size=(30, 3)), np.repeat(np.arange(6), 5)
+    few, many = evaluate_retrieval(points, labels, depth=2), evaluate_retrieval(points, labels)
+    assert (few.relevance.shape, many.relevance.shape) == ((30, 2), (30, 10))
+    assert (few.soft_top(2), few.hard_top(2)) == (many.soft_top(2), many.hard_top(2))
+    assert evaluate_retrieval(points, labels, depth=40).precision_at(40) == pytest.approx(10)
+    for k in (0, 3):
+        with pytest.raises(ValueError, match=rf"k must be from 1 to 2.*, got {k}: evaluate with"):
+            few.hard_top(k)
+    with pytest.raises(ValueError, match="depth must be at least 1, got 0"):
+        evaluate_ranking(np.zeros((2, 2)), ["a", "a"], depth=0)
+
+
+@given(pages())
+def test_order_of_the_scores(case):
+    points, labels = case
+    labels = [labels[0], labels[0], *labels[2:]]
+    scores = evaluate_retrieval(points, labels)
+    assert scores.soft_top(1) == scores.hard_top(1) == scores.precision_at(1) == scores.top1
+    for k in range(2, 11):
+        assert scores.soft_top(k) >= scores.soft_top(k - 1)
+        assert scores.hard_top(k) <= scores.hard_top(k - 1)
+        assert scores.hard_top(k) - 1e-9 <= scores.precision_at(k) <= scores.soft_top(k) + 1e-9
+
+
+def test_the_matrix_given_is_left_alone():
+    distances = np.random.default_rng(4).random((6, 6))
+    before = distances.copy()
+    evaluate_ranking(distances, list("aabbcc"))
+    np.testing.assert_array_equal(distances, before)
+    points = np.ones((4, 2))
+    evaluate_retrieval(points, list("aabb"), distance="cosine")
+    np.testing.assert_array_equal(points, np.ones((4, 2)))
 
 
 def test_a_query_that_does_not_rank_first_is_still_masked():
@@ -171,12 +298,47 @@ def test_more_retrieval_errors():
         evaluate_retrieval([[1.0, 0], [0, 0]], ["a", "a"], distance="cosine")
     with pytest.raises(ValueError, match="'sqeuclidean' or 'cosine', got 'l2'"):
         evaluate_retrieval([[1.0, 0], [0, 0]], ["a", "a"], distance="l2")
+    with pytest.raises(ValueError, match="descriptor of page 1 is too long"):
+        evaluate_retrieval([[1.0, 0], [1e200, 0]], ["a", "a"])
     with pytest.raises(ValueError, match="square"):
         evaluate_ranking(np.zeros((2, 3)), ["a", "a"])
     with pytest.raises(ValueError, match="distance of query 1 to page 0 is not a number"):
         evaluate_ranking([[0.0, 1.0], [np.nan, 0.0]], ["a", "a"])
 
 
+def classification_oracle(logits, labels, classes):
+    """Accuracy, balanced accuracy, recalls and counts, page by page."""
+    predicted = [classes[max(range(len(classes)), key=row.__getitem__)] for row in logits]
+    pairs = list(zip(labels, predicted, strict=True))
+    counts = [[pairs.count((true, other)) for other in classes] for true in classes]
+    recalls = [100 * row[i] / sum(row) if sum(row) else None for i, row in enumerate(counts)]
+    found = [recall for recall in recalls if recall is not None]
+    right = sum(true == other for true, other in pairs)
+    return 100 * right / len(pairs), sum(found) / len(found), recalls, counts
+
+
+one_class = pytest.mark.filterwarnings("ignore:A single label was found")
+
+
+@one_class
+@given(st.data(), st.integers(1, 12), st.integers(1, 4))
+def test_classification_agrees_with_the_oracle(data, n, c):
+    # Whole numbers: equal largest logits are the rule, and classes without a page.
+    logits = data.draw(hnp.arrays(np.int64, (n, c), elements=st.integers(-1, 1)))
+    classes = list("abcd")[:c]
+    labels = data.draw(st.lists(st.sampled_from(classes), min_size=n, max_size=n))
+    accuracy, balanced, recalls, counts = classification_oracle(logits.tolist(), labels, classes)
+    scores = evaluate_classification(logits, labels, classes)
+    assert scores.accuracy == pytest.approx(accuracy)
+    assert scores.balanced_accuracy == pytest.approx(balanced)
+    assert scores.recall.tolist() == pytest.approx(
+        [np.nan if recall is None else recall for recall in recalls], nan_ok=True
+    )
+    assert scores.confusion.tolist() == counts
+    assert scores.right.sum() == np.trace(scores.confusion)
+
+
+@one_class
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 5))
 def test_classification_agrees_with_scikit_learn(seed, n, c):
     rng = np.random.default_rng(seed)
@@ -186,7 +348,7 @@ def test_classification_agrees_with_scikit_learn(seed, n, c):
     scores = evaluate_classification(logits, labels, classes)
     predicted = classes[logits.argmax(axis=1)]
     present = np.isin(classes, labels)
-    assert scores.accuracy == pytest.approx(100 * np.mean(predicted == labels))
+    assert scores.accuracy == pytest.approx(100 * accuracy_score(labels, predicted))
     with warnings.catch_warnings():  # scikit-learn warns of classes without a page
         warnings.simplefilter("ignore")
         confusion = confusion_matrix(labels, predicted, labels=classes)
