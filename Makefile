@@ -35,10 +35,11 @@ format: setup  ## Format the code
 	$(RUN) ruff format
 	$(RUN) ruff check --fix
 
-bench: setup  ## Measure the speed of the layer and of the patch stage, into reports/benchmarks/
+bench: setup  ## Measure the layer, the patch stage and the metrics, into reports/benchmarks/
 	@mkdir -p reports/benchmarks
 	$(RUN) python -m tests.benchmarks.bench_pooling | tee reports/benchmarks/pooling.md
 	$(RUN) python -m tests.benchmarks.bench_patches | tee reports/benchmarks/patches.txt
+	$(RUN) python -m tests.benchmarks.bench_metrics | tee reports/benchmarks/metrics.md
 
 lock: setup  ## Install what pyproject.toml asks for and write it all to requirements.lock
 	$(BIN)/pip install --quiet --editable '.[pipeline,dev]'

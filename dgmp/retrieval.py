@@ -169,11 +169,11 @@ def evaluate_ranking(
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"distances must be a square (pages, pages), got shape {matrix.shape}")
     codes = _codes(labels, len(matrix))
-    for query, row in enumerate(matrix):
-        missing = np.flatnonzero(np.isnan(row))
-        missing = missing[missing != query]
-        if len(missing):
-            raise ValueError(f"distance of query {query} to page {missing[0]} is not a number")
+    missing = np.isnan(matrix)
+    np.fill_diagonal(missing, False)
+    if missing.any():
+        query, page = np.argwhere(missing)[0]
+        raise ValueError(f"distance of query {query} to page {page} is not a number")
     queries = _with_relevant(codes)
     return _score((matrix[query].copy() for query in queries), queries, codes, depth)
 
@@ -203,16 +203,20 @@ def _score(
 ) -> RetrievalScores:
     if depth < 1:
         raise ValueError(f"depth must be at least 1, got {depth}")
-    by_label = np.argsort(codes, kind="stable")
-    members = np.split(by_label, np.cumsum(np.bincount(codes))[:-1])
+    sizes = np.bincount(codes)
+    members = np.split(np.argsort(codes, kind="stable"), np.cumsum(sizes)[:-1])
+    hits = np.arange(1, sizes.max() + 1)
     precision = np.full(len(codes), np.nan)
-    relevance = np.zeros((len(codes), depth), dtype=bool)
+    first_ranks = np.zeros((len(codes), depth), dtype=np.intp)
     for query, row in zip(queries, rows, strict=True):
         row[query] = np.nan  # neither before nor level with any page
         same = members[codes[query]]
         ranks = _relevant_ranks(row, same[same != query])
-        precision[query] = np.mean(np.arange(1, len(ranks) + 1) / ranks)
-        relevance[query, ranks[ranks <= depth] - 1] = True
+        precision[query] = (hits[: len(ranks)] / ranks).sum() / len(ranks)
+        first_ranks[query, : len(ranks)] = ranks[:depth]
+    relevance = np.zeros((len(codes), depth), dtype=bool)
+    query, hit = np.nonzero((first_ranks > 0) & (first_ranks <= depth))
+    relevance[query, first_ranks[query, hit] - 1] = True
     return RetrievalScores(precision, relevance)
 
 
@@ -224,8 +228,9 @@ def _relevant_ranks(row: Floats, relevant: Positions) -> Positions:
     """
     wanted = row[relevant]
     ordered = np.sort(row)
-    before = np.searchsorted(ordered, wanted, side="left")
-    equal = np.searchsorted(ordered, wanted, side="right") - before
-    for i in np.flatnonzero(equal > 1):
+    before = ordered.searchsorted(wanted, side="left")
+    after = ordered.searchsorted(wanted, side="right")
+    for i in np.flatnonzero(after - before > 1):  # level with others
         before[i] += np.count_nonzero(row[: relevant[i]] == wanted[i])
-    return np.sort(before) + 1
+    before.sort()
+    return before + 1
