@@ -9,19 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import softmax
 
 Floats = NDArray[np.float64]
-
-
-def softmax(logits: ArrayLike) -> Floats:
-    """Probabilities over the last axis, computed without overflow.
-
-    >>> softmax([1000.0, 1000.0]).tolist()
-    [0.5, 0.5]
-    """
-    shifted = np.asarray(logits, dtype=np.float64)
-    shifted = np.exp(shifted - shifted.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
 def average_probabilities(logits: ArrayLike, weights: ArrayLike | None = None) -> Floats:
@@ -56,7 +46,7 @@ def average_probabilities(logits: ArrayLike, weights: ArrayLike | None = None) -
         raise ValueError(f"weights must be finite and not negative, got {shares.tolist()}")
     if not shares.any():
         shares = np.ones(len(outputs))
-    averaged: Floats = np.tensordot(shares / shares.sum(), softmax(outputs), axes=1)
+    averaged: Floats = np.tensordot(shares / shares.sum(), softmax(outputs, axis=-1), axes=1)
     return averaged
 
 

@@ -3,7 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgmp.ensemble import average_probabilities, majority_vote, softmax
+from dgmp.ensemble import average_probabilities, majority_vote
+
+
+def softmax(logits):
+    """Each row by itself, as it is written."""
+    exponentials = np.exp(logits)
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 def models(seed, shape):
@@ -20,7 +26,7 @@ def test_average_agrees_with_the_oracle(seed, shape):
     weights = np.random.default_rng(seed).uniform(1, 100, shape[0])
     expected = np.zeros(shape[1:])
     for weight, model in zip(weights, logits, strict=True):
-        expected += weight * np.exp(model) / np.exp(model).sum(axis=1, keepdims=True)
+        expected += weight * softmax(model)
     scores = average_probabilities(logits, weights)
     np.testing.assert_allclose(scores, expected / weights.sum(), atol=1e-12)
     np.testing.assert_allclose(scores.sum(axis=1), 1)
@@ -45,6 +51,18 @@ def test_equal_or_absent_or_zero_weights_are_the_mean():
 def test_a_model_without_weight_does_not_count():
     logits = models(1, (2, 4, 3))
     np.testing.assert_allclose(average_probabilities(logits, [0, 50]), softmax(logits[1]))
+
+
+def test_logits_too_large_to_exponentiate():
+    assert average_probabilities([[[1000.0, 1000.0]], [[0.0, -2000.0]]]).tolist() == [[0.75, 0.25]]
+
+
+def test_weighted_unweighted_and_majority_differ():
+    # Two models of three prefer class 0 a little, the third class 1 by far.
+    logits = np.log([[[0.6, 0.4]], [[0.6, 0.4]], [[0.1, 0.9]]])
+    assert majority_vote(logits).argmax(axis=1) == [0]
+    assert average_probabilities(logits).argmax(axis=1) == [1]
+    assert average_probabilities(logits, [90, 90, 10]).argmax(axis=1) == [0]
 
 
 def test_a_constant_added_to_a_model_does_not_matter():

@@ -321,6 +321,7 @@ one_class = pytest.mark.filterwarnings("ignore:A single label was found")
 
 
 @one_class
+@settings(deadline=None)
 @given(st.data(), st.integers(1, 12), st.integers(1, 4))
 def test_classification_agrees_with_the_oracle(data, n, c):
     # Whole numbers: equal largest logits are the rule, and classes without a page.
@@ -339,6 +340,7 @@ def test_classification_agrees_with_the_oracle(data, n, c):
 
 
 @one_class
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 5))
 def test_classification_agrees_with_scikit_learn(seed, n, c):
     rng = np.random.default_rng(seed)
