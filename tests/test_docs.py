@@ -25,6 +25,18 @@ def test_examples_of_the_layer_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (tmp_path / "model.onnx").exists()
 
 
+def test_examples_of_the_evaluation_run() -> None:
+    text = (DOCS / "evaluation.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    for example in re.findall(r"```python\n(.*?)```", text, re.S):
+        exec(example, names)  # part of the project
+    assert names["pages"].shape == (1, 5)
+    assert 0 < names["scores"].hard_top(3) < names["scores"].soft_top(5) <= 100
+    assert names["low"] < names["difference"].mean() < names["high"]
+    assert 0 < names["p"] < 0.05
+    assert names["p_of_three"].tolist() == pytest.approx([3 * names["p"], 0.2, 0.08])
+
+
 def test_linked_files_exist() -> None:
     for page in DOCS.glob("*.md"):
         links = re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8"))
