@@ -22,28 +22,11 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmp.metrics import (
-    ClassificationScores,
-    RetrievalScores,
-    evaluate_classification,
-    evaluate_retrieval,
-)
 from pipeline.command import run
 from pipeline.params import Cell, Params, Task, load_params
+from pipeline.scores import SCORES, Scores, score_predictions
 
 UNTRAINED_SEED = 0
-SCORES = (
-    "mAP",
-    "top1",
-    "accuracy",
-    "soft_top5",
-    "soft_top10",
-    "hard_top2",
-    "hard_top3",
-    "hard_top4",
-    "precision_at4",
-    "balanced_accuracy",
-)
 
 log = logging.getLogger(__name__)
 
@@ -94,19 +77,6 @@ class PageRow(NamedTuple):
     predicted: str | None = None
 
 
-@dataclass(frozen=True)
-class Scores:
-    """What a prediction file is worth.
-
-    Attributes:
-        percent: by the name of the score, as in `Run`.
-        pages: for each page what `PageRow` holds beyond the run and the page.
-    """
-
-    percent: dict[str, float]
-    pages: list[dict[str, Any]]
-
-
 def train_command(name: str, params: Params) -> str:
     """The command that makes the run of a cell or an untrained row."""
     return f"dvc repro train@{name}" if name in params.cells else "dvc repro baseline"
@@ -151,33 +121,9 @@ def score(prediction_file: Path, task: Task) -> dict[str, float]:
 
 def _score(arrays: Arrays, file: Path, task: Task) -> Scores:
     try:
-        if task == "writers":
-            return _retrieval(evaluate_retrieval(arrays["descriptors"], arrays["labels"]))
-        classes = arrays["classes"]
-        return _classification(
-            evaluate_classification(arrays["logits"], arrays["labels"], classes), classes
-        )
+        return score_predictions(arrays, task)
     except ValueError as error:
         raise RunError(f"{file}: {error}") from None
-
-
-def _retrieval(scores: RetrievalScores) -> Scores:
-    percent = {"mAP": scores.mean_average_precision, "top1": scores.top1}
-    percent |= {f"soft_top{k}": scores.soft_top(k) for k in (5, 10)}
-    percent |= {f"hard_top{k}": scores.hard_top(k) for k in (2, 3, 4)}
-    percent["precision_at4"] = scores.precision_at(4)
-    pages = [
-        {"average_precision": f"{precision:.9f}", "top1": int(hit)} if scored else {}
-        for precision, hit, scored in zip(
-            scores.average_precision, scores.top1_hits, scores.scored, strict=True
-        )
-    ]
-    return Scores(percent, pages)
-
-
-def _classification(scores: ClassificationScores, classes: NDArray[Any]) -> Scores:
-    percent = {"accuracy": scores.accuracy, "balanced_accuracy": scores.balanced_accuracy}
-    return Scores(percent, [{"predicted": name} for name in classes[scores.predictions]])
 
 
 def read_run_facts(name: str, seeds: Sequence[int], params: Params) -> dict[int, dict[str, Any]]:

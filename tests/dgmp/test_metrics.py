@@ -1,3 +1,4 @@
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -162,6 +163,17 @@ def test_blocks_change_nothing(monkeypatch, distance, rows):
     monkeypatch.setattr(dgmp.distances, "_BLOCK_BYTES", rows * 8 * 31)
     blocks = evaluate_retrieval(points, labels, distance=distance)
     np.testing.assert_array_equal(whole.average_precision, blocks.average_precision)
+
+
+def test_memory_grows_with_the_pages_and_not_with_their_square(monkeypatch):
+    monkeypatch.setattr(dgmp.distances, "_BLOCK_BYTES", 2**20)
+    rng = np.random.default_rng(6)
+    points, labels = rng.normal(size=(3000, 4)), np.repeat(np.arange(1000), 3)
+    tracemalloc.start()
+    evaluate_retrieval(points, labels)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 3000**2 / 10  # a tenth of the matrix of distances
 
 
 def test_duplicates_are_ranked_by_position():

@@ -1,0 +1,77 @@
+"""Scores of one run's predictions of the test set, as a whole and page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from dgmp.metrics import (
+    ClassificationScores,
+    RetrievalScores,
+    evaluate_classification,
+    evaluate_retrieval,
+)
+from pipeline.params import Task
+
+SCORES = (
+    "mAP",
+    "top1",
+    "accuracy",
+    "soft_top5",
+    "soft_top10",
+    "hard_top2",
+    "hard_top3",
+    "hard_top4",
+    "precision_at4",
+    "balanced_accuracy",
+)
+"""Names of all scores; a task has those of retrieval or those of classification."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What predictions are worth.
+
+    Attributes:
+        percent: those of `SCORES` that the task has, in percent.
+        pages: for each page average_precision (text, in [0, 1]) and top1 (0 or 1), nothing for a
+            page without a relevant one, or the predicted class.
+    """
+
+    percent: dict[str, float]
+    pages: list[dict[str, Any]]
+
+
+def score_predictions(arrays: Mapping[str, NDArray[Any]], task: Task) -> Scores:
+    """Score the arrays of a prediction file.
+
+    Raises:
+        ValueError: as `dgmp.metrics`.
+    """
+    if task == "writers":
+        return _retrieval(evaluate_retrieval(arrays["descriptors"], arrays["labels"]))
+    classes = arrays["classes"]
+    found = evaluate_classification(arrays["logits"], arrays["labels"], classes)
+    return _classification(found, classes)
+
+
+def _retrieval(scores: RetrievalScores) -> Scores:
+    percent = {"mAP": scores.mean_average_precision, "top1": scores.top1}
+    percent |= {f"soft_top{k}": scores.soft_top(k) for k in (5, 10)}
+    percent |= {f"hard_top{k}": scores.hard_top(k) for k in (2, 3, 4)}
+    percent["precision_at4"] = scores.precision_at(4)
+    pages = [
+        {"average_precision": f"{precision:.9f}", "top1": int(hit)} if scored else {}
+        for precision, hit, scored in zip(
+            scores.average_precision, scores.top1_hits, scores.scored, strict=True
+        )
+    ]
+    return Scores(percent, pages)
+
+
+def _classification(scores: ClassificationScores, classes: NDArray[Any]) -> Scores:
+    percent = {"accuracy": scores.accuracy, "balanced_accuracy": scores.balanced_accuracy}
+    return Scores(percent, [{"predicted": name} for name in classes[scores.predictions]])
