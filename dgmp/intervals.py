@@ -54,7 +54,8 @@ def bootstrap_interval(
         resamples: Number of times the groups are drawn.
 
     Returns:
-        The interval; of no width where the means of all groups are equal.
+        The interval; of no width where the means of all groups are equal, as where all pages are
+        right: the bootstrap knows only what was seen.
 
     Raises:
         ValueError: on shapes that do not match, values that are not finite, fewer than two groups,
