@@ -245,6 +245,32 @@ def evaluate_classification(
     )
 
 
+def accuracy_of_whole_batches(
+    logits: ArrayLike, labels: ArrayLike, classes: ArrayLike, *, batch: int
+) -> float:
+    """Accuracy in percent where the pages of a last, smaller batch count as wrong.
+
+    So the authors' code validates: it leaves that batch out, but divides by all pages.
+
+    Args:
+        logits: (n, C).
+        labels: (n,).
+        classes: (C,).
+        batch: pages in a batch.
+
+    Raises:
+        ValueError: as `evaluate_classification`.
+
+    >>> accuracy_of_whole_batches([[1, 0]] * 5, ["a"] * 5, ["a", "b"], batch=2)
+    80.0
+    """
+    scores = evaluate_classification(logits, labels, classes)
+    names = np.asarray(classes)[scores.predictions]
+    right = names == np.asarray(labels)
+    right[len(right) // batch * batch :] = False
+    return 100 * float(right.mean())
+
+
 def _codes(labels: ArrayLike, pages: int) -> NDArray[np.intp]:
     names = np.asarray(labels)
     if names.shape != (pages,):

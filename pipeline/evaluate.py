@@ -1,7 +1,8 @@
 """Stage evaluate: test predictions of every run that params.yaml lists -> scores, one row a run.
 
 Reads data/<profile>/train/<cell>/ and baseline/<name>/ (seed<k>.npz and runs.json), writes
-data/<profile>/evaluate/scores.csv and untrained.csv.
+data/<profile>/evaluate/scores.csv and untrained.csv, and distances.csv, the writers' scores by
+either distance of page descriptors.
 """
 
 from __future__ import annotations
@@ -15,17 +16,22 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmp.metrics import evaluate_classification, evaluate_retrieval
+from dgmp.metrics import Distance, evaluate_classification, evaluate_retrieval
 from pipeline.command import run
 from pipeline.params import Cell, Params, Task, load_params
 
 UNTRAINED_SEED = 0
+DISTANCE_COLUMNS = (
+    "cell",
+    "seed",
+    *(f"{kind}_{distance}" for distance in get_args(Distance) for kind in ("mAP", "top1")),
+)
 
 log = logging.getLogger(__name__)
 
@@ -84,19 +90,23 @@ def read_predictions(file: Path, task: Task, remedy: str = "make it again") -> A
         raise RunError(f"{file} cannot be read ({error}): {remedy}") from None
 
 
-def score(prediction_file: Path, task: Task) -> dict[str, float]:
-    """Test scores in percent of one prediction file: mAP and top1, or accuracy.
+def score(
+    prediction_file: Path, task: Task, distance: Distance = "sqeuclidean"
+) -> dict[str, float]:
+    """Test scores in percent of one prediction file: mAP and top1 by that distance, or accuracy.
 
     Raises:
         RunError: naming the file and what is wrong in it.
     """
-    return _score(read_predictions(prediction_file, task), prediction_file, task)
+    return _score(read_predictions(prediction_file, task), prediction_file, task, distance)
 
 
-def _score(arrays: Arrays, file: Path, task: Task) -> dict[str, float]:
+def _score(arrays: Arrays, file: Path, task: Task, distance: Distance) -> dict[str, float]:
     try:
         if task == "writers":
-            retrieval = evaluate_retrieval(arrays["descriptors"], arrays["labels"])
+            retrieval = evaluate_retrieval(
+                arrays["descriptors"], arrays["labels"], distance=distance
+            )
             return {"mAP": retrieval.mean_average_precision, "top1": retrieval.top1}
         scores = evaluate_classification(arrays["logits"], arrays["labels"], arrays["classes"])
         return {"accuracy": scores.accuracy}
@@ -170,7 +180,7 @@ def evaluate(params: Params, cells: Mapping[str, Cell]) -> list[Run]:
         for seed, arrays in read_test_set(name, cell, seeds, params).items():
             file = run_folder(name, params) / f"seed{seed}.npz"
             require_same_pages(*first.setdefault(cell.task, (arrays, file)), arrays, file)
-            scores = _score(arrays, file, cell.task)
+            scores = _score(arrays, file, cell.task, params.active.writers.distance)
             rows.append(
                 Run(
                     cell=name,
@@ -186,6 +196,29 @@ def evaluate(params: Params, cells: Mapping[str, Cell]) -> list[Run]:
                     collapsed=bool(facts[seed].get("collapsed", False)),
                 )
             )
+    return rows
+
+
+def compare_distances(params: Params) -> list[dict[str, Any]]:
+    """Rows of distances.csv: the writers' runs ranked by either distance of the page descriptors.
+
+    Page descriptors are means of unit vectors; the cosine is squared Euclidean distance on means
+    of unit length. A run with a descriptor of zeros has no cosine.
+    """
+    rows: list[dict[str, Any]] = []
+    for name, cell in params.cells.items():
+        if cell.task != "writers":
+            continue
+        seeds = seeds_of(name, cell, params)
+        for seed, arrays in read_test_set(name, cell, seeds, params).items():
+            file = run_folder(name, params) / f"seed{seed}.npz"
+            row: dict[str, Any] = {"cell": name, "seed": seed}
+            for distance in get_args(Distance):
+                if distance == "cosine" and not arrays["descriptors"].any(axis=1).all():
+                    continue
+                for kind, value in _score(arrays, file, cell.task, distance).items():
+                    row[f"{kind}_{distance}"] = f"{value:.6f}"
+            rows.append(row)
     return rows
 
 
@@ -281,6 +314,13 @@ def main() -> None:
         rows = [run for run in runs if run.cell in cells]
         write_runs(file, rows)
         log.info("%s: %d runs", file, len(rows))
+    distances = compare_distances(params)
+    write_text(
+        params.data / "evaluate" / "distances.csv",
+        csv_text(
+            [DISTANCE_COLUMNS, *([row.get(c) for c in DISTANCE_COLUMNS] for row in distances)]
+        ),
+    )
 
 
 if __name__ == "__main__":

@@ -124,11 +124,12 @@ def test_best_epoch_is_kept_and_restored() -> None:
     assert {(row.active_triplets, row.spread) for row in rows} == {(0.5, 0.25)}
 
 
-def test_the_last_epoch_is_validated_whatever_the_interval() -> None:
-    result = run(Net(build_pooling("avg")), lambda net: 10.0, epochs=5, validate_every=2)
+@pytest.mark.parametrize(("epochs", "every"), [(6, 2), (12, 5), (3, 10), (4, 1)])
+def test_oracle_epochs_of_validation_of_the_authors_code(epochs: int, every: int) -> None:
+    result = run(Net(build_pooling("avg")), lambda net: 10.0, epochs=epochs, validate_every=every)
     validated = [row.epoch for row in result.epochs if row.validation_error is not None]
-    assert validated == [2, 4, 5]
-    assert result.best_epoch == 2
+    assert validated == [epoch + 1 for epoch in range(epochs) if epoch % every == 0]
+    assert result.best_epoch == 1
 
 
 def test_zero_epochs_validate_and_leave_the_model_as_it_is() -> None:
