@@ -133,7 +133,8 @@ class Rescale(nn.Module):
         if self.scale == 1:
             return x
         size = [round(length * self.scale) for length in x.shape[-2:]]
-        return interpolate(x, size, mode="bilinear", antialias=True)
+        tones = x if x.is_floating_point() else x.float()
+        return interpolate(tones, size, mode="bilinear", antialias=True)
 
     def extra_repr(self) -> str:
         return f"scale={self.scale:g}"
