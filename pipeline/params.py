@@ -337,8 +337,8 @@ class Overlay(Settings):
     writers: dict[str, Any] = {}
     scripts_a: dict[str, Any] = {}
     scripts_b: dict[str, Any] = {}
-    cells: dict[str, Any] = {}
-    poolings: dict[str, Any] = {}
+    cells: dict[str, dict[str, Any]] = {}
+    poolings: dict[str, dict[str, Any]] = {}
 
 
 class Protocols(Settings):

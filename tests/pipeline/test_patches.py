@@ -140,3 +140,46 @@ def test_errors_name_the_page(params):
     with pytest.raises(ValueError, match=r"val-blank\.png is not binary: run the stage binarize"):
         patches.stage(params)
     assert not (params.data / "patches").exists()
+
+
+def test_oracle_grids_of_training_and_test(params):
+    pages = {f"{split}-{n}": lines(100, 133) for n in range(2) for split in SPLITS}
+    hand_over(params, pages)
+    cut = {"test_stride": 40, "margin_right": 10, "end": "exclusive", "threshold": 0}
+    settings = params.active.patches.model_copy(update=cut)
+    profile = params.active.model_copy(update={"patches": settings})
+    profiles = params.profiles.model_copy(update={"scribes": profile})
+    patches.stage(params.model_copy(update={"profiles": profiles}))
+    grids = {
+        "train": [(y, x) for y in range(0, 60, 24) for x in range(0, 83, 24)],
+        "val": [(y, x) for y in range(0, 60, 40) for x in range(0, 93, 40)],
+    }
+    grids["test"] = grids["val"]
+    folder = params.data / "patches" / "writers"
+    for split, grid in grids.items():
+        store = PatchStore(folder / f"{split}.npy", folder / f"{split}.csv")
+        first = [tuple(corner) for corner in store.corners[store.pages == f"{split}-0.png"]]
+        assert first == grid
+        assert len(store) == 2 * len(grid)
+
+
+def test_oracle_validation_pages_are_trained_on_too(params):
+    pages = {f"{split}-{n}": lines(100, 133) for n in range(2) for split in SPLITS}
+    hand_over(params, pages)
+    sizes = {}
+    for together in (False, True):
+        cut = {"test_stride": 40, "train_on_validation": together}
+        settings = params.active.patches.model_copy(update=cut)
+        profile = params.active.model_copy(update={"patches": settings})
+        profiles = params.profiles.model_copy(update={"scribes": profile})
+        patches.stage(params.model_copy(update={"profiles": profiles}))
+        folder = params.data / "patches" / "writers"
+        for split in SPLITS:
+            store = PatchStore(folder / f"{split}.npy", folder / f"{split}.csv")
+            sizes[together, split] = len(store)
+        train = PatchStore(folder / "train.npy", folder / "train.csv")
+        names = ["train-0.png", "train-1.png", *(["val-0.png", "val-1.png"] if together else [])]
+        assert list(dict.fromkeys(train.pages)) == names
+    assert sizes[True, "train"] == 2 * sizes[False, "train"]
+    # In training they lie on the grid of training, in validation on that of the test.
+    assert sizes[True, "val"] == sizes[False, "val"] < sizes[False, "train"]
