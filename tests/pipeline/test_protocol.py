@@ -11,6 +11,7 @@ import pytest
 import yaml
 from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
+from dvc.utils.serialize import modify_yaml
 
 from pipeline.params import Params, ParamsError, load_params
 from pipeline.protocol import SHARED, overlay
@@ -224,6 +225,18 @@ def test_errors_in_an_overlay_are_named_whatever_the_profile(load, profile, key,
     message = str(caught.value).partition("params.yaml: ")[2]
     assert message.startswith(complaint), message
     assert "\n" not in message
+
+
+def test_switching_changes_two_lines_of_the_settings(tmp_path):
+    # What `dvc exp run -S profile=paper -S protocol=authors-code` does to the file.
+    before = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "params.yaml"
+    file.write_text(before, encoding="utf-8")
+    with modify_yaml(str(file)) as settings:
+        settings |= {"profile": "paper", "protocol": "authors-code"}
+    after = file.read_text(encoding="utf-8")
+    lines = zip(before.splitlines(), after.splitlines(), strict=True)
+    assert [new for old, new in lines if old != new] == ["profile: paper", "protocol: authors-code"]
 
 
 def test_property_an_overlay_leaves_the_settings_as_they_are():
