@@ -145,13 +145,13 @@ def test_errors_name_the_page(params):
 def test_oracle_grids_of_training_and_test(params):
     pages = {f"{split}-{n}": lines(112, 160) for n in range(2) for split in SPLITS}
     hand_over(params, pages)
-    cut = {"test_stride": 40, "margin_right": 24, "end": "exclusive", "threshold": 0}
+    cut = {"test_stride": 40, "margin_right": 48, "end": "exclusive", "threshold": 0}
     settings = params.active.patches.model_copy(update=cut)
     profile = params.active.model_copy(update={"patches": settings})
     profiles = params.profiles.model_copy(update={"scribes": profile})
     patches.stage(params.model_copy(update={"profiles": profiles}))
     grids = {
-        "train": [(y, x) for y in range(0, 72, 24) for x in range(0, 96, 24)],
+        "train": [(y, x) for y in range(0, 72, 24) for x in range(0, 72, 24)],
         "val": [(y, x) for y in range(0, 72, 40) for x in range(0, 120, 40)],
     }
     grids["test"] = grids["val"]
