@@ -270,7 +270,7 @@ def _train_scripts(
         params.active.compute,
         processes,
     )
-    seen = {"crop": settings.crop, "resampling": settings.resampling}
+    seen: dict[str, Any] = {"crop": settings.crop, "resampling": settings.resampling}
     seen |= workshop.evaluation(params, settings)
     ranges = settings.augmentation
     augmentation = ScriptAugmentation(
