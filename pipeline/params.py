@@ -423,12 +423,13 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
         raise ParamsError(f"{path} must hold a mapping of settings, got {type(content).__name__}")
     params = _validated(content, path)
     for protocol in content["protocols"]:
+        chosen = (params.profile, params.protocol) == ("paper", protocol)
         try:
-            overlaid = overlay(content, protocol)
+            overlaid = overlay(content, protocol, chosen=chosen)
         except ValueError as error:
             raise ParamsError(f"{path}: {error}") from None
         under = _validated(overlaid, path, partial(overlay_key, protocol=protocol))
-        if (params.profile, params.protocol) == ("paper", protocol):
+        if chosen:
             params = under
     return params
 

@@ -12,12 +12,14 @@ READ_BY_DVC = ("task", "pooling")
 """Of a cell: dvc.yaml makes dependencies of them, and knows no overlay."""
 
 
-def overlay(content: Mapping[str, Any], protocol: str) -> dict[str, Any]:
+def overlay(content: Mapping[str, Any], protocol: str, *, chosen: bool = True) -> dict[str, Any]:
     """params.yaml with `protocols.<protocol>` laid over profile paper, cells and poolings.
 
     Args:
         content: params.yaml; its own values are valid settings.
         protocol: A key of `protocols`.
+        chosen: If not, what it says of a cell or a pooling that is not there is left out: cells
+            may be taken out of params.yaml without a look at protocols that are not in use.
 
     Raises:
         ValueError: a key of the overlay is not among those that it is laid over.
@@ -26,6 +28,8 @@ def overlay(content: Mapping[str, Any], protocol: str) -> dict[str, Any]:
     for section, changes in (laid["protocols"][protocol] or {}).items():
         below = laid if section in SHARED else laid["profiles"]["paper"]
         key = f"protocols.{protocol}.{section}"
+        if section in SHARED and not chosen:
+            changes = {name: value for name, value in changes.items() if name in below[section]}
         _lay(below[section], changes, key)
         if section == "cells":
             for name, cell in changes.items():

@@ -72,6 +72,8 @@ def test_the_papers_values(load):
     assert (writers.tested_model, writers.validate_every) == ("best", 1)
     assert writers.keep_pooling_multiplier
     assert writers.last_stride == 2
+    # IV-C.1: 40 of 394 writers for validation.
+    assert round(394 * profile.acquire.validation_fraction) == 40
     # Silent; authors' code: all poolings normalised, mean over violating triplets, squared
     # Euclidean, no weight decay on lambda, an epoch is all patches.
     assert (writers.normalize, writers.reduction, writers.distance) == (
@@ -196,11 +198,6 @@ WRITERS = "protocols__authors-code__writers"
         ),
         ("protocols__authors-code__patches", None, "protocols.authors-code.patches: Input should"),
         (
-            "protocols__authors-code__cells__scripts-b-dgmp",
-            {"pooling_multiplier": 1},
-            "protocols.authors-code.cells.scripts-b-dgmp: unknown key; allowed here: writers-avg",
-        ),
-        (
             "protocols__authors-code__cells__scripts-b-avg",
             {"pooling": "avg-l2"},
             "protocols.authors-code.cells.scripts-b-avg.pooling: is the same under all protocols",
@@ -225,6 +222,17 @@ def test_errors_in_an_overlay_are_named_whatever_the_profile(load, profile, key,
     message = str(caught.value).partition("params.yaml: ")[2]
     assert message.startswith(complaint), message
     assert "\n" not in message
+
+
+def test_errors_a_cell_of_the_chosen_protocol_that_is_not_there(load):
+    other = {"protocols__authors-code__cells__scripts-b-dgmp": {"pooling_multiplier": 1}}
+    # It may have been taken out of the tables.
+    for profile in ("scribes", "paper"):
+        assert load(profile, **other).protocol == "paper"
+    with pytest.raises(ParamsError) as caught:
+        load("paper", "authors-code", **other)
+    complaint = "protocols.authors-code.cells.scripts-b-dgmp: unknown key; allowed here: writers-"
+    assert complaint in str(caught.value)
 
 
 def test_switching_changes_two_lines_of_the_settings(tmp_path):
