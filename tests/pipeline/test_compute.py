@@ -102,7 +102,8 @@ def run_stage(folder: Path, **compute: Any) -> tuple[dict[str, torch.Tensor], pd
     """Weights, log and provenance of a cell trained in a process of its own."""
     settings = toy_settings()
     settings["profiles"]["scribes"]["compute"] |= compute
-    settings["profiles"]["scribes"]["writers"]["seeds"] = [0]
+    # One size of batches in evaluation, so that little is compiled.
+    settings["profiles"]["scribes"]["writers"] |= {"seeds": [0], "evaluation_batch": 64}
     (folder / "params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     command = [sys.executable, "-m", "pipeline.train", CELL]
     ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
