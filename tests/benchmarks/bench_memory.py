@@ -30,7 +30,7 @@ def report(folder: Path) -> None:
         f"\n## Memory\n\nThe training set of ICDAR17-WI, {WRITERS}×{PAGES} pages, as if each "
         f"were written all over on A4 at 300 dpi: {len(corners)} patches\na page, {rows} in all, "
         f"random bits, {file / 1e9:.2f} GB on disk. Resident memory of a process that has "
-        f"PyTorch\nloaded and opens the store (the index takes {seconds:.1f} s), in MB:\n\n"
+        f"PyTorch\nloaded and opens the store (in {seconds:.2f} s), in MB:\n\n"
         "| | own | pages of the mapped file | together |\n|:--|--:|--:|--:|"
     )
     moments = {

@@ -31,7 +31,7 @@ def main() -> None:
         f"{settings.size}×{settings.size} pixels (stride {settings.stride}) with more than "
         f"{settings.threshold:g} Canny edge pixels, sigma {settings.sigma:g}.\nThe authors' code "
         f"takes scikit-image's Canny (here {skimage.__version__}) of each patch alone, ours "
-        f"OpenCV's ({cv2.__version__})\nof the whole page. Made by `make bench-pages`."
+        f"OpenCV's ({cv2.__version__})\nof the whole page. Made by `make agreement`."
     )
     workers = os.cpu_count() or 1
     edge_filter.report("Edge filter, one-bit manuscript pages", binary, workers)
