@@ -41,7 +41,7 @@ class WriterBatches:
     threads: int = 1
 
     def __call__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """(images (n, 1, h, w) with paper 1 and ink 0, writers (P*K,)), batch by batch.
+        """(images uint8 (n, 1, h, w), paper 1 and ink 0, writers (P*K,)), batch by batch.
 
         The n images are this process's share of the P*K.
         """
@@ -145,5 +145,8 @@ def retrieval_error(
 
 
 def to_images(ink: np.ndarray) -> Tensor:
-    """Ink masks (n, h, w) of 0 and 1 as images (n, 1, h, w) with paper 1 and ink 0."""
-    return torch.from_numpy(1 - ink).unsqueeze(1).float()
+    """Ink masks (n, h, w) of 0 and 1 as images (n, 1, h, w) with paper 1 and ink 0.
+
+    They stay uint8, a quarter of the bytes, until the network standardizes them on its device.
+    """
+    return torch.from_numpy(1 - ink).unsqueeze(1)

@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from dgmp.images.binarization import BACKGROUND, INK
 from dgmp.images.edges import edge_map
@@ -212,20 +213,18 @@ class PatchStore:
         for file in (bits_file, index_file):
             if not file.is_file():
                 raise ValueError(f"{file} is missing: run the stage patches")
-        with open(index_file, encoding="utf-8", newline="") as lines:
-            rows = list(csv.DictReader(lines))
-        self._bits = np.load(bits_file, mmap_mode="r" if rows else None)
-        if len(rows) != len(self._bits):
+        index = pd.read_csv(index_file, dtype={"page": str, "label": str}, keep_default_na=False)
+        self._bits = np.load(bits_file, mmap_mode="r" if len(index) else None)
+        if len(index) != len(self._bits):
             raise ValueError(
-                f"{bits_file} holds {len(self._bits)} patches but {index_file} lists {len(rows)}: "
-                "run the stage patches again"
+                f"{bits_file} holds {len(self._bits)} patches but {index_file} lists "
+                f"{len(index)}: run the stage patches again"
             )
         self.size: int = self._bits.shape[1]
-        self.pages = np.array([row["page"] for row in rows], dtype=str)
-        self.labels = np.array([row["label"] for row in rows], dtype=str)
-        corners = [(int(row["y"]), int(row["x"])) for row in rows]
-        self.corners = np.array(corners, dtype=np.int64).reshape(-1, 2)
-        self.edges = np.array([int(row["edges"]) for row in rows], dtype=np.int64)
+        self.pages = index.page.to_numpy(dtype=str)
+        self.labels = index.label.to_numpy(dtype=str)
+        self.corners = index[["y", "x"]].to_numpy(dtype=np.int64)
+        self.edges = index.edges.to_numpy(dtype=np.int64)
 
     def __len__(self) -> int:
         """Count the patches."""

@@ -89,6 +89,13 @@ def test_standardize_makes_zero_mean_and_unit_deviation() -> None:
     assert set(standardize.state_dict()) == {"mean", "sd"}
 
 
+def test_bytes_are_standardized_as_floats_are() -> None:
+    x = torch.randint(0, 2, (4, 1, 8, 8), dtype=torch.uint8)
+    out = Standardize(0.9, 0.2)(x)
+    assert out.dtype == torch.float32
+    assert torch.equal(out, Standardize(0.9, 0.2)(x.float()))
+
+
 @pytest.mark.parametrize("sd", [0.0, -1.0, float("nan")])
 def test_errors_standardize_wants_a_positive_deviation(sd: float) -> None:
     with pytest.raises(ValueError, match="standard deviation of the input must be positive, got"):

@@ -108,8 +108,8 @@ def test_shapes_of_batches(store):
     assert len(drawn) == 4
     for images, labels in drawn:
         assert images.shape == (6, 1, 12, 12)
-        assert images.dtype == torch.float32
-        assert set(images.unique().tolist()) == {0.0, 1.0}
+        assert images.dtype == torch.uint8
+        assert set(images.unique().tolist()) == {0, 1}
         assert Counter(labels.tolist()) == {0: 2, 1: 2, 2: 2}
 
 
@@ -144,7 +144,7 @@ def test_property_batches_repeat_with_the_seed_and_go_on_within_a_run(store):
 
 def test_paper_is_one_and_ink_is_zero():
     images = to_images(np.array([[[1, 0], [0, 0]]], np.uint8))
-    assert images.tolist() == [[[[0.0, 1.0], [1.0, 1.0]]]]
+    assert images.tolist() == [[[[0, 1], [1, 1]]]]
 
 
 def stripes(rng: np.random.Generator, count: int, writer: str) -> np.ndarray:

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import yaml
 
-from dgmp.images.pages import PageStore
+from dgmp.images.pages import PageStore, limit_side
 from dgmp.images.patches import PatchStore
 from dgmp.images.reading import read_gray, write_bilevel
 from pipeline import acquire, binarize, patches
 from pipeline.pages import SPLITS, Page, write_pages
 from pipeline.params import Params, load_params
+from tests.benchmarks.page_shrinking import aligned_views, difference, shifted
+from tests.benchmarks.written_pages import written_page
 
 ROOT = Path(__file__).parents[2]
 CUT = {"size": 40, "stride": 24, "sigma": 1, "threshold": 60}
@@ -90,6 +92,20 @@ def test_oracle_script_pages_are_shrunk_to_the_longest_useful_side(params):
         assert summary["mean"] == pytest.approx(pixels.mean())
         assert summary["sd"] == pytest.approx(pixels.std())
     np.testing.assert_array_equal(train[0], read_gray(params.data / "acquire" / train.pages[0]))
+
+
+@pytest.mark.parametrize(("share", "bound"), [((0.08, 0.1), 0.15), ((0.5, 1.0), 0.04)])
+def test_oracle_views_of_shrunk_pages_are_those_of_whole_pages(share, bound):
+    """At twice the useful side; in parts of what a shift of the view by one pixel changes."""
+    schedule = load_params(ROOT / "params.yaml").profiles.paper.scripts_a
+    side = 2 * patches.longest_useful_side(schedule)
+    rng = np.random.default_rng(0)
+    page = cv2.GaussianBlur(written_page(rng, side, side), (0, 0), 1.5)
+    half = limit_side(page, patches.longest_useful_side(schedule))
+    for seed in range(3):
+        whole, shrunk = aligned_views(page, half, schedule.crop, share, [seed])
+        assert whole.shape == shrunk.shape == (384, 384)
+        assert difference(whole, shrunk) < bound * shifted(whole)
 
 
 def test_property_workers_do_not_change_the_files(params):

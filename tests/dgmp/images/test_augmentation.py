@@ -82,6 +82,13 @@ def test_property_opened_corners_take_the_tone_of_parchment():
     assert (view[[0, 0, -1, -1], [0, -1, 0, -1]] == 200).all()
 
 
+def test_oracle_opened_corners_have_the_median_tone():
+    only_rotation = ScriptAugmentation(64, (1, 1), (1, 1), rotation=45, brightness=0, contrast=0)
+    page = np.where(page_of(64, 64) < 150, np.uint8(31), np.uint8(200))
+    view = augment(page, np.random.default_rng(1), only_rotation)
+    assert view[0, 0] == np.median(page)
+
+
 def test_oracle_brightness_and_contrast():
     page = page_of(64, 64)
     bright = ScriptAugmentation(64, (1, 1), (1, 1), rotation=0, brightness=0.1, contrast=0)
