@@ -3,7 +3,7 @@ BIN := .venv/bin
 # Stages call python and dvc by name, as in an activated environment.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup repro check-data test lint format bench lock clean
+.PHONY: help setup repro check-data test lint format bench agreement lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,11 +35,15 @@ format: setup  ## Format the code
 	$(RUN) ruff format
 	$(RUN) ruff check --fix
 
-bench: setup  ## Measure the layer, the patch stage and the metrics, into reports/benchmarks/
+bench: setup  ## Measure the layer, the data path and the metrics, into reports/benchmarks/
 	@mkdir -p reports/benchmarks
 	$(RUN) python -m tests.benchmarks.bench_pooling | tee reports/benchmarks/pooling.md
-	$(RUN) python -m tests.benchmarks.bench_patches | tee reports/benchmarks/patches.txt
+	$(RUN) python -m tests.benchmarks.bench_data | tee reports/benchmarks/data.md
 	$(RUN) python -m tests.benchmarks.bench_metrics | tee reports/benchmarks/metrics.md
+
+agreement: setup  ## Compare edge filter and shrinking on real pages, BINARY=folder GREY=folder
+	@mkdir -p reports/benchmarks
+	$(RUN) python -m tests.benchmarks.real_pages $(BINARY) $(GREY) | tee reports/benchmarks/real_pages.md
 
 lock: setup  ## Install what pyproject.toml asks for and write it all to requirements.lock
 	$(BIN)/pip install --quiet --editable '.[pipeline,dev]'

@@ -99,6 +99,7 @@ class Checkpoints:
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
     ) -> Fit:
+        # All is copied: the tensors are mapped from a file that the next checkpoint removes.
         model.load_state_dict(_below("model.", tensors))
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         states: dict[int, dict[str, Tensor]] = {}
@@ -111,7 +112,7 @@ class Checkpoints:
             torch.cuda.set_rng_state(tensors["random.cuda"])
         self.rng.bit_generator.state = values["generator"]
         device = parameters[0].device
-        best = {key: value.to(device) for key, value in _below("best.", tensors).items()}
+        best = {k: v.to(device, copy=True) for k, v in _below("best.", tensors).items()}
         epochs = [Epoch(**row) for row in values["epochs"]]
         resumed = [*values["resumed_after"], len(epochs)]
         return Fit(epochs, values["best_epoch"], values["best_error"], best, resumed)
@@ -129,5 +130,5 @@ def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
     """The same values in the parameter's memory format, which the optimizer's kernels want."""
     if value.shape != parameter.shape:
-        return value
+        return value.clone()
     return torch.empty_like(parameter, dtype=value.dtype).copy_(value)

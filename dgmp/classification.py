@@ -85,3 +85,26 @@ def evaluate_classification(
         predictions=predictions,
         right=predictions == expected,
     )
+
+
+def accuracy_of_whole_batches(
+    logits: ArrayLike, labels: ArrayLike, classes: ArrayLike, *, batch: int
+) -> float:
+    """Accuracy in percent where the pages of a last, smaller batch count as wrong.
+
+    So the authors' code validates: it leaves that batch out, but divides by all pages.
+
+    Args:
+        logits: (n, C).
+        labels: (n,).
+        classes: (C,).
+        batch: pages in a batch.
+
+    Raises:
+        ValueError: as `evaluate_classification`.
+
+    >>> accuracy_of_whole_batches([[1, 0]] * 5, ["a"] * 5, ["a", "b"], batch=2)
+    80.0
+    """
+    right = evaluate_classification(logits, labels, classes).right
+    return 100 * float(right[: len(right) // batch * batch].sum() / len(right))

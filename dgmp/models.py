@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import interpolate, normalize
 from torchvision.models.resnet import Bottleneck, ResNet
 
 from dgmp.global_pooling import GlobalPooling
@@ -118,19 +118,60 @@ class Standardize(nn.Module):
         return (x - self.mean) / self.sd
 
 
+class Rescale(nn.Module):
+    """Images scaled by a factor, bilinearly and without aliasing, as by PIL and torchvision.
+
+    Shape:
+        (B, C, H, W) -> (B, C, scale * H, scale * W), rounded.
+    """
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.scale == 1:
+            return x
+        size = [round(length * self.scale) for length in x.shape[-2:]]
+        tones = x if x.is_floating_point() else x.float()
+        return interpolate(tones, size, mode="bilinear", antialias=True)
+
+    def extra_repr(self) -> str:
+        return f"scale={self.scale:g}"
+
+
 class DescriptorNet(nn.Module):
-    """Image -> descriptor of unit length, for writer retrieval (section IV-C.1).
+    """Image -> descriptor, for writer retrieval (section IV-C.1).
+
+    Args:
+        standardize: First step of the network.
+        backbone: Up to the activation volume.
+        pooling: Of the volume.
+        scale: Images are scaled by this factor before everything else.
+        normalize: Whether descriptors of every pooling get unit l2 norm; if not, they leave as
+            the pooling made them.
 
     Shape:
         (B, 1, H, W) -> (B, D).
     """
 
-    def __init__(self, standardize: Standardize, backbone: Backbone, pooling: GlobalPooling):
+    def __init__(
+        self,
+        standardize: Standardize,
+        backbone: Backbone,
+        pooling: GlobalPooling,
+        *,
+        scale: float = 1.0,
+        normalize: bool = True,
+    ):
         super().__init__()
+        self.rescale = Rescale(scale)
         self.standardize, self.backbone, self.pooling = standardize, backbone, pooling
+        self.normalize = normalize
 
     def forward(self, x: Tensor) -> Tensor:
-        return normalize(self.pooling(self.backbone(self.standardize(x))), dim=1)
+        pooled: Tensor = self.pooling(self.backbone(self.standardize(self.rescale(x))))
+        return normalize(pooled, dim=1) if self.normalize else pooled
 
 
 class Classifier(nn.Module):

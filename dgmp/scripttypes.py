@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from dgmp.images.augmentation import ScriptAugmentation, augment, center_view
+from dgmp.images.augmentation import Resampling, ScriptAugmentation, augment, center_view
 from dgmp.loading import load_ahead, pinned
 from dgmp.processes import ALONE, Processes
 from dgmp.training import StepResult
@@ -79,6 +79,7 @@ def class_scores(
     device: torch.device,
     processes: Processes = ALONE,
     threads: int = 1,
+    resampling: Resampling = "area",
 ) -> np.ndarray:
     """Activations of the last linear layer for one central view of each page.
 
@@ -98,7 +99,8 @@ def class_scores(
 
     def load(start: int) -> tuple[slice, Tensor]:
         rows = slice(start, min(start + batch, own.stop))
-        return rows, pinned(to_images([center_view(page, crop) for page in pages[rows]]), device)
+        views = [center_view(page, crop, resampling) for page in pages[rows]]
+        return rows, pinned(to_images(views), device)
 
     scores = None
     for rows, images in load_ahead(load, range(own.start, own.stop, batch), threads=threads):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ class OptimizerSettings:
     Attributes:
         learning_rate: Of the backbone.
         weight_decay: Of all but the pooling's own parameter.
+        pooling_weight_decay: Of the pooling's own parameter.
         pooling_multiplier: Scales the learning rate of the pooling's own parameter.
         head_multiplier: Scales the learning rate of a classifier's last layer.
     """
@@ -42,6 +43,7 @@ class OptimizerSettings:
     weight_decay: float
     pooling_multiplier: float = 1.0
     head_multiplier: float = 1.0
+    pooling_weight_decay: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.opti
             "name": "pooling",
             "params": pooling,
             "lr": rate * settings.pooling_multiplier,
-            "weight_decay": 0.0,
+            "weight_decay": settings.pooling_weight_decay,
         },
     ]
     return torch.optim.Adam(
@@ -140,6 +142,24 @@ def decay_factor(epoch: int, *, epochs: int, decay_start: int) -> float:
     return float(FINAL_FRACTION ** ((epoch + 1 - decay_start) / (epochs + 1 - decay_start)))
 
 
+def learning_rates(
+    rates: Sequence[float], epoch: int, *, epochs: int, decay_start: int, keep_multipliers: bool
+) -> list[float]:
+    """The groups' learning rates in an epoch counted from 0.
+
+    Args:
+        rates: Of the groups at the start, the backbone's first.
+        epoch: Which, from 0.
+        epochs: How many there are.
+        decay_start: See `decay_factor`.
+        keep_multipliers: Whether each group decays from its own rate; if not, all of them decay
+            from the backbone's, as in the authors' code.
+    """
+    factor = decay_factor(epoch, epochs=epochs, decay_start=decay_start)
+    own = keep_multipliers or epoch < decay_start
+    return [(rate if own else rates[0]) * factor for rate in rates]
+
+
 def fit(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -152,9 +172,13 @@ def fit(
     accelerator: Accelerator,
     validate_every: int = 1,
     checkpoints: Checkpoints | None = None,
+    keep_multipliers: bool = True,
+    restore_best: bool = True,
     report: Callable[[Epoch], None] = lambda epoch: None,
 ) -> Fit:
     """Train for some epochs; the model ends with the weights of the best validation error.
+
+    The best error is the first of equals.
 
     Args:
         model: Has `pooling`, and `head` if it classifies.
@@ -166,8 +190,10 @@ def fit(
         step: Loss of one whole batch, the same in every process.
         validate: Validation error in percent, the same in every process.
         accelerator: Device, precision and processes.
-        validate_every: Epochs between validations; the last epoch is always validated.
+        validate_every: Validate after epochs 1, 1 + this, 1 + twice this, …
         checkpoints: Where the state after each epoch is kept; training goes on from the newest.
+        keep_multipliers: See `learning_rates`.
+        restore_best: If not, the model ends with the weights of the last epoch.
         report: Called with the row of each epoch that is trained.
 
     Raises:
@@ -189,20 +215,25 @@ def fit(
     if epochs == 0:
         result.best_error = validate(bare)
     for epoch in range(begun, epochs):
-        factor = decay_factor(epoch, epochs=epochs, decay_start=decay_start)
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * factor
+        current = learning_rates(
+            rates,
+            epoch,
+            epochs=epochs,
+            decay_start=decay_start,
+            keep_multipliers=keep_multipliers,
+        )
+        for group, rate in zip(optimizer.param_groups, current, strict=True):
+            group["lr"] = rate
         steps = _train_epoch(model, optimizer, batches(), step, accelerator, epoch)
         processes.share_buffers(bare)
-        last = epoch + 1 == epochs
-        error = validate(bare) if last or (epoch + 1) % validate_every == 0 else None
+        error = validate(bare) if epoch % validate_every == 0 else None
         row = Epoch(
             epoch=epoch + 1,
             loss=float(np.mean([s.loss.item() for s in steps])),
             active_triplets=_mean([s.active for s in steps]),
             validation_error=error,
             pooling_parameter=pooling_parameter(bare),
-            learning_rate=rates[0] * factor,
+            learning_rate=current[0],
             spread=_mean([s.spread for s in steps]),
         )
         result.epochs.append(row)
@@ -212,7 +243,7 @@ def fit(
         if checkpoints:
             checkpoints.save(bare, optimizer, result)
         report(row)
-    if result.best_state:
+    if result.best_state and restore_best:
         bare.load_state_dict(result.best_state)
     return result
 

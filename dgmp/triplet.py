@@ -1,17 +1,20 @@
-"""P x K batches and the batch-hard triplet loss (Eq. 11; Hermans et al. 2017)."""
+"""P x K batches and the triplet loss on hard triplets (Eq. 11; Hermans et al. 2017)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.losses import TripletMarginLoss
-from pytorch_metric_learning.miners import BatchHardMiner
+from pytorch_metric_learning.miners import BatchEasyHardMiner, BatchHardMiner
+from pytorch_metric_learning.reducers import AvgNonZeroReducer, SumReducer
 from pytorch_metric_learning.samplers import MPerClassSampler
 from pytorch_metric_learning.utils import common_functions
+from pytorch_metric_learning.utils.loss_and_miner_utils import convert_to_triplets
 from torch import Tensor
 
 
@@ -24,32 +27,61 @@ class TripletStatistics:
     spread: float
 
 
+Mining = Literal["hardest", "all-positives"]
+Reduction = Literal["active", "sum"]
+
+
 class BatchHardTripletLoss:
     """Hinge on the squared Euclidean distances to the hardest positive and negative.
 
-    The loss is the mean over the triplets that violate the margin; it is zero, with a gradient
-    of zero, where none does.
+    The loss is zero, with a gradient of zero, where no triplet violates the margin.
 
     Args:
         margin: m of Eq. 11, in squared Euclidean distance of unit vectors.
+        mining: "hardest", the hardest positive and negative of each anchor (section IV-C.1); or
+            "all-positives", each pair of a class once, its first as the anchor, with the hardest
+            negative of that anchor, as in the authors' code.
+        reduction: "active", the mean over the triplets that violate the margin, as in the
+            authors' code; or "sum", Eq. 11 as it is printed.
     """
 
-    def __init__(self, margin: float) -> None:
+    def __init__(
+        self, margin: float, *, mining: Mining = "hardest", reduction: Reduction = "active"
+    ) -> None:
         self.margin = margin
+        self.mining = mining
         self.distance = LpDistance(normalize_embeddings=False, p=2, power=2)
-        self.miner = BatchHardMiner(distance=self.distance)
-        self.loss = TripletMarginLoss(margin=margin, distance=self.distance)
+        self.miner = (
+            BatchHardMiner(distance=self.distance)
+            if mining == "hardest"
+            else BatchEasyHardMiner("all", "hard", distance=self.distance)
+        )
+        self.loss = TripletMarginLoss(
+            margin=margin,
+            distance=self.distance,
+            reducer=AvgNonZeroReducer() if reduction == "active" else SumReducer(),
+        )
 
     def __call__(self, descriptors: Tensor, labels: Tensor) -> TripletStatistics:
         """Loss of descriptors (P*K, D) of unit length with labels (P*K,)."""
         with torch.no_grad():
-            triplets = self.miner(descriptors, labels)
+            triplets = self._mine(descriptors, labels)
             distances = self.distance(descriptors)
             anchors, positives, negatives = triplets
             gaps = distances[anchors, negatives] - distances[anchors, positives]
             active = float((gaps < self.margin).float().mean())
             spread = float(distances.mean())
         return TripletStatistics(self.loss(descriptors, labels, triplets), active, spread)
+
+    def _mine(self, descriptors: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Anchors, positives and negatives, as positions in the batch."""
+        anchors, positives, negatives = convert_to_triplets(
+            self.miner(descriptors, labels), labels, t_per_anchor="all"
+        )
+        if self.mining == "all-positives":
+            once = anchors < positives
+            return anchors[once], positives[once], negatives[once]
+        return anchors, positives, negatives
 
     def collapsed(self, loss: float, spread: float) -> bool:
         """Whether all descriptors have become one: loss at the margin, distances near zero."""

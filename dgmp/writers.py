@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dgmp.images.patches import PatchStore
 from dgmp.loading import load_ahead, pinned
-from dgmp.metrics import evaluate_retrieval
+from dgmp.metrics import Distance, evaluate_retrieval
 from dgmp.processes import ALONE, Processes
 from dgmp.training import StepResult
 from dgmp.triplet import BatchHardTripletLoss, batches_of_classes
@@ -25,7 +25,8 @@ class WriterBatches:
         store: The training patches.
         writers: P.
         patches: K.
-        batches: Batches in an epoch; None for as many as the patches fill.
+        batches: Batches in an epoch; None for as many as the patches fill, the last patch left out
+            as in the authors' code.
         rng: Source of randomness.
         processes: Those that share the batches; all draw the same ones.
         threads: How many batches are read at once.
@@ -40,12 +41,12 @@ class WriterBatches:
     threads: int = 1
 
     def __call__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """(images (n, 1, h, w) with paper 1 and ink 0, writers (P*K,)), batch by batch.
+        """(images uint8 (n, 1, h, w), paper 1 and ink 0, writers (P*K,)), batch by batch.
 
         The n images are this process's share of the P*K.
         """
         _, labels = np.unique(self.store.labels, return_inverse=True)
-        batches = self.batches or max(1, len(labels) // (self.writers * self.patches))
+        batches = self.batches or max(1, (len(labels) - 1) // (self.writers * self.patches))
         plans = batches_of_classes(
             labels, classes=self.writers, samples=self.patches, batches=batches, rng=self.rng
         )
@@ -133,15 +134,19 @@ def retrieval_error(
     device: torch.device,
     processes: Processes = ALONE,
     threads: int = 1,
+    distance: Distance = "sqeuclidean",
 ) -> float:
-    """100 minus the mean average precision of the pages, in percent."""
+    """100 minus the mean average precision of the pages by that distance, in percent."""
     described = describe_pages(
         model, store, batch=batch, device=device, processes=processes, threads=threads
     )
-    scores = evaluate_retrieval(described.descriptors, described.writers)
+    scores = evaluate_retrieval(described.descriptors, described.writers, distance=distance)
     return 100 - scores.mean_average_precision
 
 
 def to_images(ink: np.ndarray) -> Tensor:
-    """Ink masks (n, h, w) of 0 and 1 as images (n, 1, h, w) with paper 1 and ink 0."""
-    return torch.from_numpy(1 - ink).unsqueeze(1).float()
+    """Ink masks (n, h, w) of 0 and 1 as images (n, 1, h, w) with paper 1 and ink 0.
+
+    They stay uint8, a quarter of the bytes, until the network standardizes them on its device.
+    """
+    return torch.from_numpy(1 - ink).unsqueeze(1)

@@ -1,8 +1,8 @@
 """Stage evaluate: test predictions of every run that params.yaml lists -> scores, one row a run.
 
 Reads data/<profile>/train/<cell>/ and baseline/<name>/ (seed<k>.npz and runs.json), writes
-data/<profile>/evaluate/scores.csv and untrained.csv, and pages.csv with a row for each test page
-of each run.
+data/<profile>/evaluate/scores.csv and untrained.csv, pages.csv with a row for each test page of
+each run, and distances.csv, the writers' scores by either distance of page descriptors.
 """
 
 from __future__ import annotations
@@ -16,17 +16,23 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dgmp.metrics import Distance
 from pipeline.command import run
 from pipeline.params import Cell, Params, Task, load_params
 from pipeline.scores import SCORES, Scores, score_predictions
 
 UNTRAINED_SEED = 0
+DISTANCE_COLUMNS = (
+    "cell",
+    "seed",
+    *(f"{kind}_{distance}" for distance in get_args(Distance) for kind in ("mAP", "top1")),
+)
 
 log = logging.getLogger(__name__)
 
@@ -108,20 +114,26 @@ def read_predictions(file: Path, task: Task, remedy: str = "make it again") -> A
         raise RunError(f"{file} cannot be read ({error}): {remedy}") from None
 
 
-def score(prediction_file: Path, task: Task) -> dict[str, float]:
-    """Test scores in percent of one prediction file: mAP and top1, or accuracy.
+def score(
+    prediction_file: Path, task: Task, distance: Distance = "sqeuclidean"
+) -> dict[str, float]:
+    """Test scores in percent of one prediction file: mAP and top1 by that distance, or accuracy.
 
     Raises:
         RunError: naming the file and what is wrong in it.
     """
     arrays = read_predictions(prediction_file, task)
-    percent = _score(arrays, prediction_file, task).percent
-    return {name: percent[name] for name in ("mAP", "top1", "accuracy") if name in percent}
+    return _main(_score(arrays, prediction_file, task, distance))
 
 
-def _score(arrays: Arrays, file: Path, task: Task) -> Scores:
+def _main(scores: Scores) -> dict[str, float]:
+    names = ("mAP", "top1", "accuracy")
+    return {name: scores.percent[name] for name in names if name in scores.percent}
+
+
+def _score(arrays: Arrays, file: Path, task: Task, distance: Distance) -> Scores:
     try:
-        return score_predictions(arrays, task)
+        return score_predictions(arrays, task, distance)
     except ValueError as error:
         raise RunError(f"{file}: {error}") from None
 
@@ -196,7 +208,7 @@ def measure(params: Params, cells: Mapping[str, Cell]) -> Iterator[tuple[Run, li
         for seed, arrays in read_test_set(name, cell, seeds, params).items():
             file = run_folder(name, params) / f"seed{seed}.npz"
             require_same_pages(*first.setdefault(cell.task, (arrays, file)), arrays, file)
-            scores = _score(arrays, file, cell.task)
+            scores = _score(arrays, file, cell.task, params.active.writers.distance)
             run = Run(
                 cell=name,
                 task=cell.task,
@@ -210,6 +222,29 @@ def measure(params: Params, cells: Mapping[str, Cell]) -> Iterator[tuple[Run, li
             )
             pages = zip(arrays["files"], arrays["labels"], scores.pages, strict=True)
             yield run, [PageRow(name, seed, page, label, **own) for page, label, own in pages]
+
+
+def compare_distances(params: Params) -> list[dict[str, Any]]:
+    """Rows of distances.csv: the writers' runs ranked by either distance of the page descriptors.
+
+    Page descriptors are means of unit vectors; the cosine is squared Euclidean distance on means
+    of unit length. A run with a descriptor of zeros has no cosine.
+    """
+    rows: list[dict[str, Any]] = []
+    for name, cell in params.cells.items():
+        if cell.task != "writers":
+            continue
+        seeds = seeds_of(name, cell, params)
+        for seed, arrays in read_test_set(name, cell, seeds, params).items():
+            file = run_folder(name, params) / f"seed{seed}.npz"
+            row: dict[str, Any] = {"cell": name, "seed": seed}
+            for distance in get_args(Distance):
+                if distance == "cosine" and not arrays["descriptors"].any(axis=1).all():
+                    continue
+                for kind, value in _main(_score(arrays, file, cell.task, distance)).items():
+                    row[f"{kind}_{distance}"] = f"{value:.6f}"
+            rows.append(row)
+    return rows
 
 
 def seeds_of(name: str, cell: Cell, params: Params) -> Sequence[int]:
@@ -306,6 +341,13 @@ def main() -> None:
         rows = [run for run in runs if run.cell in cells]
         write_runs(file, rows)
         log.info("%s: %d runs", file, len(rows))
+    distances = compare_distances(params)
+    write_text(
+        params.data / "evaluate" / "distances.csv",
+        csv_text(
+            [DISTANCE_COLUMNS, *([row.get(c) for c in DISTANCE_COLUMNS] for row in distances)]
+        ),
+    )
 
 
 if __name__ == "__main__":

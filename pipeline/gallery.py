@@ -22,6 +22,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from dgmp.images.binarization import BACKGROUND, INK
 from dgmp.images.reading import read_gray
@@ -122,7 +123,14 @@ def middle(page: np.ndarray, size: int) -> np.ndarray:
 
 
 def weigh(
-    network: nn.Module, pooling: DGMP, page: np.ndarray, *, size: int, stride: int, name: str
+    network: nn.Module,
+    pooling: DGMP,
+    page: np.ndarray,
+    *,
+    size: int,
+    stride: int,
+    name: str,
+    scale: float = 1.0,
 ) -> Example:
     """Weights over the middle of a binary page uint8 (H, W), by patches and at once.
 
@@ -134,14 +142,19 @@ def weigh(
         pooling: Its pooling.
         page: Ink 0.
         size: Side of a patch in pixels.
-        stride: Pixels between locations.
+        stride: Pixels between locations, of the image as the network scales it.
         name: Of the page.
+        scale: By how much the network scales it.
     """
     ink = middle(page, size) == INK
     image = to_images(ink[None].astype(np.uint8))[0]
 
     def weights(part: Tensor, pooling: DGMP) -> Floats:
-        return enlarge(weight_map(network, pooling, part), part, stride=stride).numpy()
+        whole = part.shape[-2:]
+        seen = torch.empty(1, *(round(length * scale) for length in whole))
+        found = enlarge(weight_map(network, pooling, part), seen, stride=stride)
+        pixels: Floats = interpolate(found[None, None], whole, mode="nearest-exact")[0, 0].numpy()
+        return pixels
 
     rows = image.split(size, dim=1)
     by_patch = [[weights(patch, pooling) for patch in row.split(size, dim=2)] for row in rows]
@@ -218,6 +231,7 @@ def main() -> None:
             size=size,
             stride=BACKBONE_STRIDE * params.active.writers.last_stride,
             name=Path(page.file).stem,
+            scale=(params.active.writers.resize or size) / size,
         )
         for page in choose_pages(read_pages(folder / "pages.csv"))
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.complaints import complaints
+from pipeline.protocol import overlay, overlay_key
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -162,10 +165,19 @@ class Binarize(Settings):
 
 
 class Patches(Settings):
-    """Pixels of the binarized page; `threshold` is a count of Canny edge pixels in a patch."""
+    """Pixels of the binarized page; `threshold` is a count of Canny edge pixels in a patch.
+
+    `test_stride` (null: as `stride`) is the step on pages of val and test. `margin_right` is a
+    strip of the training pages that no patch reaches into; with `end: exclusive` no patch ends
+    flush with the page. `train_on_validation` adds the pages of val to those of train.
+    """
 
     size: Count
     stride: Count
+    test_stride: Count | None = None
+    margin_right: Annotated[int, Field(ge=0)] = 0
+    end: Literal["inclusive", "exclusive"] = "inclusive"
+    train_on_validation: bool = False
     sigma: Positive
     threshold: NonNegative
 
@@ -196,8 +208,10 @@ class PretrainImageNet(Settings):
 class Schedule(Settings):
     """Training of a task.
 
-    `decay_start` is the first epoch, from 0, of the exponential decay to 1/1000; `last_stride`
-    the stride of the backbone's last block.
+    `decay_start` is the first epoch, from 0, of the exponential decay to 1/1000; without
+    `keep_pooling_multiplier` the pooling's learning rate is the backbone's from there on.
+    `tested_model` is that of the best validation error or of the last epoch; `last_stride` the
+    stride of the backbone's last block.
     """
 
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
@@ -205,6 +219,9 @@ class Schedule(Settings):
     decay_start: Annotated[int, Field(ge=0)]
     learning_rate: Positive
     weight_decay: NonNegative
+    pooling_weight_decay: NonNegative = 0.0
+    keep_pooling_multiplier: bool = True
+    tested_model: Literal["best", "final"] = "best"
     evaluation_batch: Count
     last_stride: Literal[1, 2]
 
@@ -218,13 +235,28 @@ class Schedule(Settings):
 
 
 class Writers(Schedule):
+    """`validate_every` n: after epochs 1, 1 + n, …; `resize`: side of a patch in the network.
+
+    `distance` ranks pages by their mean descriptors: squared Euclidean, or cosine, which is the
+    same as squared Euclidean on means normalised again. See `dgmp.triplet` for `mining` and
+    `reduction`; without `normalize` only DGMP's descriptors have unit length.
+    """
+
     steps_per_epoch: Count | None
     writers_per_batch: Annotated[int, Field(ge=2)]
     patches_per_writer: Annotated[int, Field(ge=2)]
     validate_every: Count
+    mining: Literal["hardest", "all-positives"] = "hardest"
+    reduction: Literal["active", "sum"] = "active"
+    distance: Literal["sqeuclidean", "cosine"] = "sqeuclidean"
+    resize: Count | None = None
+    standardize: bool = True
+    normalize: bool = True
 
 
 class Augmentation(Settings):
+    """See `dgmp.images.augmentation.ScriptAugmentation`."""
+
     scale_min: Fraction
     scale_max: Annotated[float, Field(gt=0, le=1)]
     aspect_min: Positive
@@ -232,13 +264,32 @@ class Augmentation(Settings):
     rotation: NonNegative
     brightness: NonNegative
     contrast: NonNegative
+    rotation_sampling: Literal["linear", "nearest"] = "linear"
+    corners: Literal["parchment", "black"] = "parchment"
+    jitter: Literal["brightness-first", "shuffled"] = "brightness-first"
 
 
 class Scripts(Schedule):
+    """`mean` and `sd` standardize the pages, in [0, 1]; null: those of the training pages.
+
+    `resampling`: see `dgmp.images.augmentation`. With `validation_drops_last` the pages of a last,
+    smaller batch of val are left out, and count as wrong.
+    """
+
     head_multiplier: Positive
     batch_size: Annotated[int, Field(ge=2)]
     crop: Count
+    mean: Fraction | None = None
+    sd: Positive | None = None
+    resampling: Literal["area", "bilinear"] = "area"
+    validation_drops_last: bool = False
     augmentation: Augmentation
+
+    @model_validator(mode="after")
+    def mean_and_sd_go_together(self) -> Scripts:
+        if (self.mean is None) != (self.sd is None):
+            raise ValueError("mean and sd are both numbers or both null")
+        return self
 
 
 class Compute(Settings):
@@ -286,10 +337,29 @@ class Profiles(Settings):
     paper: Profile
 
 
+class Overlay(Settings):
+    """Settings laid over those of profile paper, over cells and over poolings."""
+
+    titles: dict[str, Any] = {}
+    patches: dict[str, Any] = {}
+    writers: dict[str, Any] = {}
+    scripts_a: dict[str, Any] = {}
+    scripts_b: dict[str, Any] = {}
+    cells: dict[str, dict[str, Any]] = {}
+    poolings: dict[str, dict[str, Any]] = {}
+
+
+class Protocols(Settings):
+    paper: Overlay | None
+    authors_code: Overlay | None = Field(alias="authors-code")
+
+
 class Params(Settings):
-    """The whole of params.yaml."""
+    """The whole of params.yaml; with profile paper, under the chosen protocol."""
 
     profile: Literal["scribes", "manuscripts", "paper"]
+    protocol: Literal["paper", "authors-code"]
+    protocols: Protocols
     mirror: str | None
     pooling: Pooling
     train: Variant
@@ -299,6 +369,16 @@ class Params(Settings):
     tables: Tables
     compare: Compare
     profiles: Profiles
+
+    @model_validator(mode="after")
+    def protocol_goes_with_profile(self) -> Params:
+        if self.protocol != "paper" and self.profile != "paper":
+            raise ValueError(
+                f"protocol: {self.protocol!r} goes with profile paper alone, got profile "
+                f"{self.profile!r}: set protocol to paper, and single settings of "
+                f"profiles.{self.profile} instead (docs/protocol.md lists them)"
+            )
+        return self
 
     @model_validator(mode="after")
     def names_exist(self) -> Params:
@@ -350,8 +430,22 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
         raise ParamsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise ParamsError(f"{path} must hold a mapping of settings, got {type(content).__name__}")
+    params = _validated(content, path)
+    for protocol in content["protocols"]:
+        chosen = (params.profile, params.protocol) == ("paper", protocol)
+        try:
+            overlaid = overlay(content, protocol, chosen=chosen)
+        except ValueError as error:
+            raise ParamsError(f"{path}: {error}") from None
+        under = _validated(overlaid, path, partial(overlay_key, protocol=protocol))
+        if chosen:
+            params = under
+    return params
+
+
+def _validated(content: dict[str, Any], path: Path, rename: Callable[[str], str] = str) -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        lines = [f"{path}: {line}" for line in complaints(error, Params)]
+        lines = [f"{path}: {rename(line)}" for line in complaints(error, Params)]
         raise ParamsError("\n".join(lines)) from None

@@ -44,6 +44,7 @@ class Counts:
 
 class _CutJob(NamedTuple):
     file: Path
+    split: str
     settings: Patches
 
 
@@ -108,7 +109,9 @@ def cut_pages(
         workers: processes that cut pages.
     """
     counts = {split: Counts() for split in SPLITS}
-    jobs = [_CutJob(source / page.file, settings) for page in pages]
+    if settings.train_on_validation:
+        pages = [*pages, *(page._replace(split="train") for page in pages if page.split == "val")]
+    jobs = [_CutJob(source / page.file, page.split, settings) for page in pages]
     with ExitStack() as stack:
         writers = {
             split: stack.enter_context(
@@ -202,13 +205,16 @@ def _cut_page(job: _CutJob) -> PagePatches:
     if not is_binary(page):
         raise ValueError(f"{job.file} is not binary: run the stage binarize again")
     settings = job.settings
+    training = job.split == "train"
     try:
         return select_patches(
             page,
             size=settings.size,
-            stride=settings.stride,
+            stride=settings.stride if training else settings.test_stride or settings.stride,
             sigma=settings.sigma,
             threshold=settings.threshold,
+            margin_right=settings.margin_right if training else 0,
+            end=settings.end,
         )
     except ValueError as error:
         raise ValueError(f"{job.file}: {error}: remove it from the labels csv") from None

@@ -58,6 +58,7 @@ def pretrain(profile: Profile, settings: PretrainScribes) -> Backbone:
         profile.backbone.name, profile.backbone.width, last_stride=settings.last_stride
     )
     model = Classifier(standardize, backbone, build_pooling("avg"), classes=settings.scribes)
+    model = model.to(memory_format=torch.channels_last)
     epochs = max(1, settings.steps // STEPS_PER_EPOCH)
     batches = CropBatches(
         pages,

@@ -22,7 +22,7 @@ from dgmp.global_pooling import GlobalPooling
 from dgmp.images.augmentation import ScriptAugmentation
 from dgmp.images.pages import PageStore
 from dgmp.images.patches import PatchStore
-from dgmp.metrics import evaluate_classification
+from dgmp.metrics import accuracy_of_whole_batches, evaluate_classification
 from dgmp.models import Backbone, Classifier, DescriptorNet, Standardize, build_backbone
 from dgmp.pooling import build_pooling
 from dgmp.processes import Processes
@@ -198,14 +198,23 @@ def _train_writers(
     settings = params.active.writers
     rng = seed_everything(run.seed)
     backbone, pooling = _parts(params, run)
+    side = settings.resize or data.train.size
     processes = workshop.processes
     model = prepare(
-        DescriptorNet(Standardize(data.mean, data.sd), backbone, pooling),
+        DescriptorNet(
+            Standardize(data.mean, data.sd) if settings.standardize else Standardize(0, 1),
+            backbone,
+            pooling,
+            scale=side / data.train.size,
+            normalize=settings.normalize,
+        ),
         params.active.compute,
         processes,
     )
     assert run.cell.margin is not None  # params.py: a margin goes with task writers
-    loss = BatchHardTripletLoss(run.cell.margin)
+    loss = BatchHardTripletLoss(
+        run.cell.margin, mining=settings.mining, reduction=settings.reduction
+    )
     short = short_classes(data.train.labels, settings.patches_per_writer)
     if short:
         log.warning(
@@ -230,10 +239,12 @@ def _train_writers(
             threads=params.active.loading_threads,
         ),
         step=partial(triplet_step, loss, processes=processes),
-        validate=lambda net: retrieval_error(net, data.val, **seen),
+        validate=lambda net: retrieval_error(net, data.val, distance=settings.distance, **seen),
         accelerator=workshop.accelerator,
         validate_every=settings.validate_every,
         checkpoints=workshop.keep(rng),
+        keep_multipliers=settings.keep_pooling_multiplier,
+        restore_best=settings.tested_model == "best",
         report=partial(_advance, workshop.bar),
     )
     test = describe_pages(model, data.test, **seen)
@@ -249,14 +260,18 @@ def _train_scripts(
     settings = params.active.scripts(run.cell.task)
     rng = seed_everything(run.seed)
     backbone, pooling = _parts(params, run)
-    standardize = Standardize(data.mean, data.sd)
+    standardize = Standardize(
+        data.mean if settings.mean is None else settings.mean,
+        data.sd if settings.sd is None else settings.sd,
+    )
     processes = workshop.processes
     model = prepare(
         Classifier(standardize, backbone, pooling, classes=len(data.classes)),
         params.active.compute,
         processes,
     )
-    seen = {"crop": settings.crop} | workshop.evaluation(params, settings)
+    seen: dict[str, Any] = {"crop": settings.crop, "resampling": settings.resampling}
+    seen |= workshop.evaluation(params, settings)
     ranges = settings.augmentation
     augmentation = ScriptAugmentation(
         crop=settings.crop,
@@ -265,11 +280,20 @@ def _train_scripts(
         rotation=ranges.rotation,
         brightness=ranges.brightness,
         contrast=ranges.contrast,
+        resampling=settings.resampling,
+        rotation_sampling=ranges.rotation_sampling,
+        corners=ranges.corners,
+        jitter=ranges.jitter,
     )
 
     def error(net: nn.Module) -> float:
         scores = class_scores(net, data.val, **seen)
-        return 100 - evaluate_classification(scores, data.val.labels, data.classes).accuracy
+        labels, classes = data.val.labels, data.classes
+        if settings.validation_drops_last:
+            return 100 - accuracy_of_whole_batches(
+                scores, labels, classes, batch=settings.batch_size
+            )
+        return 100 - evaluate_classification(scores, labels, classes).accuracy
 
     history = fit(
         model,
@@ -289,6 +313,8 @@ def _train_scripts(
         validate=error,
         accelerator=workshop.accelerator,
         checkpoints=workshop.keep(rng),
+        keep_multipliers=settings.keep_pooling_multiplier,
+        restore_best=settings.tested_model == "best",
         report=partial(_advance, workshop.bar),
     )
     predictions = {
@@ -315,6 +341,7 @@ def _optimizer(settings: Schedule, run: Run, head: float = 1.0) -> OptimizerSett
     return OptimizerSettings(
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
+        pooling_weight_decay=settings.pooling_weight_decay,
         pooling_multiplier=run.cell.pooling_multiplier,
         head_multiplier=head,
     )

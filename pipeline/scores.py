@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dgmp.metrics import (
     ClassificationScores,
+    Distance,
     RetrievalScores,
     evaluate_classification,
     evaluate_retrieval,
@@ -45,14 +46,15 @@ class Scores:
     pages: list[dict[str, Any]]
 
 
-def score_predictions(arrays: Mapping[str, NDArray[Any]], task: Task) -> Scores:
-    """Score the arrays of a prediction file.
+def score_predictions(arrays: Mapping[str, NDArray[Any]], task: Task, distance: Distance) -> Scores:
+    """Score the arrays of a prediction file; the distance is that of the writers' descriptors.
 
     Raises:
         ValueError: as `dgmp.metrics`.
     """
     if task == "writers":
-        return _retrieval(evaluate_retrieval(arrays["descriptors"], arrays["labels"]))
+        descriptors, labels = arrays["descriptors"], arrays["labels"]
+        return _retrieval(evaluate_retrieval(descriptors, labels, distance=distance))
     classes = arrays["classes"]
     found = evaluate_classification(arrays["logits"], arrays["labels"], classes)
     return _classification(found, classes)

@@ -27,7 +27,9 @@ def load_network(params: Params, name: str, seed: int) -> tuple[nn.Module, DGMP]
     )
     pooling = DGMP()
     # Mean and deviation of the training images, and lambda, are among the weights.
-    network = DescriptorNet(Standardize(0, 1), backbone, pooling)
+    size = params.active.patches.size
+    scale = (params.active.writers.resize or size) / size
+    network = DescriptorNet(Standardize(0, 1), backbone, pooling, scale=scale)
     try:
         network.load_state_dict(load_file(file))
     except FileNotFoundError:
@@ -35,4 +37,5 @@ def load_network(params: Params, name: str, seed: int) -> tuple[nn.Module, DGMP]
     except (SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise RunError(f"{file} does not fit params.yaml ({reason}): {remedy}") from None
-    return nn.Sequential(network.standardize, network.backbone).eval(), pooling
+    parts = (network.rescale, network.standardize, network.backbone)
+    return nn.Sequential(*parts).eval(), pooling

@@ -30,7 +30,8 @@ def main() -> None:
     train_cell(params, [Run("variant", cell, params.pooling, chosen.seed)], output)
     if not is_main():
         return
-    scores = score(output / f"seed{chosen.seed}.npz", chosen.task)
+    distance = params.active.writers.distance
+    scores = score(output / f"seed{chosen.seed}.npz", chosen.task, distance)
     summary = json.loads((output / "runs.json").read_text(encoding="utf-8"))[0]
     path = output / "scores.json"
     path.write_text(json.dumps(scores | summary, indent=2) + "\n", encoding="utf-8")

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from dgmp.images.binarization import BACKGROUND, INK
 from dgmp.images.edges import edge_map
 
 INDEX_COLUMNS = ("page", "label", "y", "x", "edges")
+
+GridEnd = Literal["inclusive", "exclusive"]
 
 
 @dataclass(frozen=True)
@@ -36,17 +39,37 @@ class PagePatches:
     below_threshold: bool
 
 
-def grid_corners(height: int, width: int, *, size: int, stride: int) -> np.ndarray:
+def grid_corners(
+    height: int,
+    width: int,
+    *,
+    size: int,
+    stride: int,
+    margin_right: int = 0,
+    end: GridEnd = "inclusive",
+) -> np.ndarray:
     """Top-left corners int (n, 2) of the size x size patches that lie wholly on a page.
 
     Rows and columns start at 0 and advance by `stride`; what is left over at the bottom and at
     the right, less than a stride, belongs to no patch.
 
+    Args:
+        height: of the page.
+        width: of the page.
+        size: side of a patch.
+        stride: step of the grid.
+        margin_right: strip at the right of the page that no patch reaches into.
+        end: with "exclusive" a patch that would end flush with the page, or with the strip, is
+            left out, as in the authors' code.
+
     >>> grid_corners(5, 7, size=3, stride=2).tolist()
     [[0, 0], [0, 2], [0, 4], [2, 0], [2, 2], [2, 4]]
+    >>> grid_corners(5, 7, size=3, stride=2, end="exclusive").tolist()
+    [[0, 0], [0, 2]]
     """
-    tops = np.arange(0, height - size + 1, stride)
-    lefts = np.arange(0, width - size + 1, stride)
+    beyond = 1 if end == "inclusive" else 0
+    tops = np.arange(0, height - size + beyond, stride)
+    lefts = np.arange(0, width - size - margin_right + beyond, stride)
     return _pairs(tops, lefts)
 
 
@@ -61,7 +84,14 @@ def patch_sums(mask: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:
 
 
 def select_patches(
-    page: np.ndarray, *, size: int, stride: int, sigma: float, threshold: float
+    page: np.ndarray,
+    *,
+    size: int,
+    stride: int,
+    sigma: float,
+    threshold: float,
+    margin_right: int = 0,
+    end: GridEnd = "inclusive",
 ) -> PagePatches:
     """Keep the patches of the grid that have more than `threshold` Canny edge pixels.
 
@@ -76,6 +106,8 @@ def select_patches(
         stride: step of the grid in pixels.
         sigma: deviation of the Gaussian before the edge filter, in pixels.
         threshold: edge pixels that a kept patch exceeds.
+        margin_right: see `grid_corners`.
+        end: see `grid_corners`.
 
     Raises:
         ValueError: the page has no ink.
@@ -88,7 +120,9 @@ def select_patches(
     if not ink.any():
         raise ValueError(f"a page of {page.shape[0]} x {page.shape[1]} pixels has no ink")
     edges = edge_map(page, sigma=sigma)
-    corners = grid_corners(*page.shape, size=size, stride=stride)
+    corners = grid_corners(
+        *page.shape, size=size, stride=stride, margin_right=margin_right, end=end
+    )
     sums = patch_sums(edges, corners, size)
     kept = np.flatnonzero(sums > threshold)
     below_threshold = len(kept) == 0
@@ -179,20 +213,18 @@ class PatchStore:
         for file in (bits_file, index_file):
             if not file.is_file():
                 raise ValueError(f"{file} is missing: run the stage patches")
-        with open(index_file, encoding="utf-8", newline="") as lines:
-            rows = list(csv.DictReader(lines))
-        self._bits = np.load(bits_file, mmap_mode="r" if rows else None)
-        if len(rows) != len(self._bits):
+        index = pd.read_csv(index_file, dtype={"page": str, "label": str}, keep_default_na=False)
+        self._bits = np.load(bits_file, mmap_mode="r" if len(index) else None)
+        if len(index) != len(self._bits):
             raise ValueError(
-                f"{bits_file} holds {len(self._bits)} patches but {index_file} lists {len(rows)}: "
-                "run the stage patches again"
+                f"{bits_file} holds {len(self._bits)} patches but {index_file} lists "
+                f"{len(index)}: run the stage patches again"
             )
         self.size: int = self._bits.shape[1]
-        self.pages = np.array([row["page"] for row in rows], dtype=str)
-        self.labels = np.array([row["label"] for row in rows], dtype=str)
-        corners = [(int(row["y"]), int(row["x"])) for row in rows]
-        self.corners = np.array(corners, dtype=np.int64).reshape(-1, 2)
-        self.edges = np.array([int(row["edges"]) for row in rows], dtype=np.int64)
+        self.pages = index.page.to_numpy(dtype=str)
+        self.labels = index.label.to_numpy(dtype=str)
+        self.corners = index[["y", "x"]].to_numpy(dtype=np.int64)
+        self.edges = index.edges.to_numpy(dtype=np.int64)
 
     def __len__(self) -> int:
         """Count the patches."""

@@ -19,7 +19,12 @@ from sklearn.metrics import (
 )
 
 import dgmp.distances
-from dgmp.metrics import evaluate_classification, evaluate_ranking, evaluate_retrieval
+from dgmp.metrics import (
+    accuracy_of_whole_batches,
+    evaluate_classification,
+    evaluate_ranking,
+    evaluate_retrieval,
+)
 
 KS = range(1, 11)
 
@@ -388,3 +393,33 @@ def test_classification_agrees_with_scikit_learn(seed, n, c):
 def test_classification_errors(logits, labels, classes, message):
     with pytest.raises(ValueError, match=message):
         evaluate_classification(logits, labels, classes)
+
+
+@pytest.mark.parametrize(("pages", "seen", "highest"), [(204, 196, 96.1), (361, 336, 93.1)])
+def test_oracle_accuracy_of_the_authors_validation(pages, seen, highest):
+    classes = np.array(list("abcdefghijkl"))
+    labels = np.sort(np.random.default_rng(0).choice(classes, pages))
+    right = np.eye(12)[np.searchsorted(classes, labels)]
+    found = accuracy_of_whole_batches(right, labels, classes, batch=28)
+    assert found == pytest.approx(highest, abs=0.05)
+    assert found == pytest.approx(100 * seen / pages)
+    # What the last batch says does not matter; what the others say does.
+    logits = np.random.default_rng(1).normal(size=(pages, 12)) + right
+    batches = [slice(start, start + 28) for start in range(0, pages - 27, 28)]
+    hits = sum((classes[logits[b].argmax(axis=1)] == labels[b]).sum() for b in batches)
+    expected = 100 * hits / pages
+    assert accuracy_of_whole_batches(logits, labels, classes, batch=28) == pytest.approx(expected)
+    logits[seen:] = 0
+    assert accuracy_of_whole_batches(logits, labels, classes, batch=28) == pytest.approx(expected)
+
+
+def test_cosine_is_squared_distance_of_normalised_descriptors():
+    rng = np.random.default_rng(0)
+    points, labels = rng.normal(size=(30, 4)) * rng.uniform(0.1, 3, (30, 1)), np.arange(30) % 6
+    unit = points / np.linalg.norm(points, axis=1, keepdims=True)
+    cosine = evaluate_retrieval(points, labels, distance="cosine")
+    renormalised = evaluate_retrieval(unit, labels)
+    np.testing.assert_allclose(cosine.average_precision, renormalised.average_precision)
+    assert (
+        cosine.mean_average_precision != evaluate_retrieval(points, labels).mean_average_precision
+    )

@@ -1,11 +1,15 @@
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torch.nn.functional import interpolate
 from torchvision.models import resnet50
 
 from dgmp.models import (
     Classifier,
     DescriptorNet,
     NarrowResNet,
+    Rescale,
     ResNet50,
     Standardize,
     build_backbone,
@@ -85,6 +89,13 @@ def test_standardize_makes_zero_mean_and_unit_deviation() -> None:
     assert set(standardize.state_dict()) == {"mean", "sd"}
 
 
+def test_bytes_are_standardized_as_floats_are() -> None:
+    x = torch.randint(0, 2, (4, 1, 8, 8), dtype=torch.uint8)
+    out = Standardize(0.9, 0.2)(x)
+    assert out.dtype == torch.float32
+    assert torch.equal(out, Standardize(0.9, 0.2)(x.float()))
+
+
 @pytest.mark.parametrize("sd", [0.0, -1.0, float("nan")])
 def test_errors_standardize_wants_a_positive_deviation(sd: float) -> None:
     with pytest.raises(ValueError, match="standard deviation of the input must be positive, got"):
@@ -94,3 +105,42 @@ def test_errors_standardize_wants_a_positive_deviation(sd: float) -> None:
 def test_errors_unknown_backbone() -> None:
     with pytest.raises(ValueError, match="no backbone 'vgg'; there are: narrow, resnet50"):
         build_backbone("vgg", 8, last_stride=2)
+
+
+@pytest.mark.parametrize(("side", "smaller"), [(400, 256), (96, 64), (40, 40)])
+def test_oracle_rescaled_images_are_pils(side: int, smaller: int) -> None:
+    ink = np.random.default_rng(0).random((side, side)) < 0.2
+    expected = np.array(
+        Image.fromarray(1 - ink.astype(np.float32)).resize(
+            (smaller, smaller), Image.Resampling.BILINEAR
+        )
+    )
+    # Bilevel patches reach the network as whole numbers.
+    image = torch.from_numpy(1 - ink.astype(np.uint8))[None, None]
+    found = Rescale(smaller / side)(image)
+    torch.testing.assert_close(found[0, 0].float().numpy(), expected, atol=1e-5, rtol=0)
+    if smaller < side:
+        # PIL's own 8 bits, which the authors' code went through, are near.
+        rounded = Image.fromarray(255 * (1 - ink.astype(np.uint8)))
+        steps = np.asarray(rounded.resize((smaller, smaller), Image.Resampling.BILINEAR))
+        assert np.abs(found[0, 0].numpy() - steps / 255).max() < 2 / 255
+
+
+def test_property_a_network_that_scales_sees_the_scaled_image() -> None:
+    backbone, pooling = NarrowResNet(WIDTH), build_pooling("avg")
+    plain = DescriptorNet(Standardize(0.8, 0.4), backbone, pooling).eval()
+    scaling = DescriptorNet(Standardize(0.8, 0.4), backbone, pooling, scale=0.64).eval()
+    x = torch.rand(2, 1, 100, 100)
+    small = interpolate(x, (64, 64), mode="bilinear", antialias=True)
+    torch.testing.assert_close(scaling(x), plain(small))
+    assert scaling.state_dict().keys() == plain.state_dict().keys()
+
+
+def test_descriptors_without_the_norm_of_the_network_are_the_poolings() -> None:
+    x = torch.rand(2, 1, 64, 64)
+    for name, unit in (("avg", False), ("max", False), ("dgmp", True)):
+        net = DescriptorNet(
+            Standardize(0, 1), NarrowResNet(WIDTH), build_pooling(name), normalize=False
+        ).eval()
+        torch.testing.assert_close(net(x), net.pooling(net.backbone(x)))
+        assert torch.allclose(net(x).norm(dim=1), torch.ones(2)) == unit

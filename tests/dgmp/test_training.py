@@ -18,6 +18,7 @@ from dgmp.training import (
     build_optimizer,
     decay_factor,
     fit,
+    learning_rates,
     pooling_parameter,
     seed_everything,
 )
@@ -124,11 +125,12 @@ def test_best_epoch_is_kept_and_restored() -> None:
     assert {(row.active_triplets, row.spread) for row in rows} == {(0.5, 0.25)}
 
 
-def test_the_last_epoch_is_validated_whatever_the_interval() -> None:
-    result = run(Net(build_pooling("avg")), lambda net: 10.0, epochs=5, validate_every=2)
+@pytest.mark.parametrize(("epochs", "every"), [(6, 2), (12, 5), (3, 10), (4, 1)])
+def test_oracle_epochs_of_validation_of_the_authors_code(epochs: int, every: int) -> None:
+    result = run(Net(build_pooling("avg")), lambda net: 10.0, epochs=epochs, validate_every=every)
     validated = [row.epoch for row in result.epochs if row.validation_error is not None]
-    assert validated == [2, 4, 5]
-    assert result.best_epoch == 2
+    assert validated == [epoch + 1 for epoch in range(epochs) if epoch % every == 0]
+    assert result.best_epoch == 1
 
 
 def test_zero_epochs_validate_and_leave_the_model_as_it_is() -> None:
@@ -214,3 +216,82 @@ def test_oracle_one_step_is_torchs() -> None:
     step(twin, *batches()[0]).loss.backward()
     optimizer.step()
     torch.testing.assert_close(net.state_dict(), twin.state_dict())
+
+
+def rates_of_an_epoch(epoch: int, *, epochs: int, start: int, groups: list[float]) -> list[float]:
+    """As the authors' loop sets them: above the start, one value for all groups."""
+    if epoch < start:
+        return groups
+    base = groups[0]
+    return [base * 0.001 ** ((epoch + 1 - start) / (epochs + 1 - start))] * len(groups)
+
+
+def test_oracle_learning_rates_of_the_authors_writers() -> None:
+    groups = [2e-4, 0.2]
+    schedule = {"epochs": 120, "decay_start": 61}
+    found = [learning_rates(groups, e, **schedule, keep_multipliers=False) for e in range(120)]
+    expected = [rates_of_an_epoch(e, epochs=120, start=61, groups=groups) for e in range(120)]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert found[60] == [2e-4, 0.2]
+    assert found[61] == pytest.approx([1.7825e-4] * 2, rel=1e-4)
+    assert found[119] == pytest.approx([2.244e-7] * 2, rel=1e-3)
+
+
+def test_oracle_learning_rates_that_keep_their_multiplier() -> None:
+    schedule = {"epochs": 300, "decay_start": 150, "keep_multipliers": True}
+    found = np.array([learning_rates([2e-4, 0.2], e, **schedule) for e in range(300)])
+    np.testing.assert_allclose(found[:, 1] / found[:, 0], 1000)
+    assert (found[:150] == [2e-4, 0.2]).all()
+    assert (np.diff(found[149:, 0]) < 0).all()
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_training_uses_the_rates_of_each_epoch(keep: bool) -> None:
+    net = Net(build_pooling("dgmp"))
+    optimizer = build_optimizer(net, OptimizerSettings(0.01, 0.0, 100, 10))
+    seen: list[list[float]] = []
+
+    def watching(model: nn.Module, x: Tensor, y: Tensor) -> StepResult:
+        seen.append([group["lr"] for group in optimizer.param_groups])
+        return step(model, x, y)
+
+    fit(
+        net,
+        optimizer,
+        epochs=4,
+        decay_start=2,
+        batches=lambda: batches()[:1],
+        step=watching,
+        validate=lambda net: 1.0,
+        accelerator=Accelerator(cpu=True),
+        keep_multipliers=keep,
+    )
+    start = [0.01, 0.1, 1.0]
+    late = start if keep else [0.01] * 3
+    expected = [start, start, *([rate * f for rate in late] for f in (0.1, 0.01))]
+    np.testing.assert_allclose(seen, expected)
+
+
+def test_weight_decay_of_the_pooling_is_a_setting() -> None:
+    net = Net(build_pooling("dgmp", lambda_init=100.0))
+    optimizer = build_optimizer(net, OptimizerSettings(0.01, 0.5, pooling_weight_decay=0.25))
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.5, 0.5, 0.25]
+    for parameter in net.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    assert net.pooling.lambda_.item() < 100
+
+
+def test_the_last_model_instead_of_the_best() -> None:
+    net = Net(build_pooling("avg"))
+    errors = iter([20.0, 10.0, 30.0])
+    states: list[dict[str, Tensor]] = []
+
+    def validate(model: nn.Module) -> float:
+        states.append({key: value.clone() for key, value in model.state_dict().items()})
+        return next(errors)
+
+    result = run(net, validate, epochs=3, restore_best=False)
+    assert (result.best_epoch, result.best_error) == (2, 10.0)
+    torch.testing.assert_close(net.state_dict(), states[2], rtol=0, atol=0)
+    assert any(not torch.equal(states[1][key], states[2][key]) for key in states[1])

@@ -30,6 +30,23 @@ def naive_batch_hard(descriptors: Tensor, labels: Tensor, margin: float) -> tupl
     return mean, len(violating) / len(losses)
 
 
+def triplets_of_the_authors_code(labels: Tensor, distances: Tensor) -> list[tuple[int, int, int]]:
+    """Each pair of a class once, i < j, i with its nearest negative of the whole batch."""
+    found = []
+    for i in range(len(labels)):
+        for j in range(i + 1, len(labels)):
+            if labels[i] != labels[j]:
+                continue
+            nearest = -1
+            for k in range(len(labels)):
+                if labels[k] == labels[i]:
+                    continue
+                if nearest < 0 or distances[i, k] < distances[i, nearest]:
+                    nearest = k
+            found.append((i, j, nearest))
+    return found
+
+
 def batch(seed: int, spread: float) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(P).repeat_interleave(K)
@@ -56,6 +73,40 @@ def test_oracle_loss_gradient_and_statistics(seed: int, spread: float, margin: f
     assert found.active == pytest.approx(active)
     squares = ((descriptors[:, None] - descriptors) ** 2).sum(dim=-1)
     assert found.spread == pytest.approx(squares.mean().item())
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), spread=st.floats(0.05, 3), shuffled=st.booleans())
+def test_oracle_mining_of_the_authors_code(seed: int, spread: float, shuffled: bool) -> None:
+    descriptors, labels = batch(seed, spread)
+    if shuffled:
+        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+        descriptors, labels = descriptors[order], labels[order]
+    ours, naive = (descriptors.clone().requires_grad_() for _ in range(2))
+    found = BatchHardTripletLoss(0.2, mining="all-positives")(ours, labels)
+    squares = ((naive[:, None] - naive) ** 2).sum(dim=-1)
+    triplets = triplets_of_the_authors_code(labels, squares.detach())
+    assert len(triplets) == P * K * (K - 1) / 2
+    hinges = [0.2 + squares[a, p] - squares[a, n] for a, p, n in triplets]
+    kept = [hinge for hinge in hinges if hinge > 0]
+    expected = torch.stack(kept).mean() if kept else 0 * naive.sum()
+    found.loss.backward()
+    expected.backward()
+    torch.testing.assert_close(found.loss, expected)
+    torch.testing.assert_close(ours.grad, naive.grad, atol=1e-8, rtol=1e-6)
+    assert found.active == pytest.approx(len(kept) / len(triplets))
+
+
+@pytest.mark.parametrize("mining", ["hardest", "all-positives"])
+def test_oracle_sum_of_eq_11(mining: str) -> None:
+    for seed, spread in ((0, 0.8), (1, 2.0), (2, 0.01)):
+        descriptors, labels = batch(seed, spread)
+        mean = BatchHardTripletLoss(0.2, mining=mining)(descriptors, labels)
+        total = BatchHardTripletLoss(0.2, mining=mining, reduction="sum")(descriptors, labels)
+        triplets = P * K if mining == "hardest" else P * K * (K - 1) // 2
+        violating = mean.active * triplets
+        assert total.active == mean.active
+        assert total.loss.item() == pytest.approx(mean.loss.item() * violating)
 
 
 def test_property_no_violation_gives_zero_loss_and_gradient() -> None:

@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from dgmp.images.patches import PagePatches, PatchStore, PatchWriter
+from dgmp.metrics import evaluate_retrieval
 from dgmp.models import DescriptorNet, NarrowResNet, Standardize
 from dgmp.pooling import build_pooling
 from dgmp.training import OptimizerSettings, build_optimizer, fit, seed_everything
@@ -107,8 +108,8 @@ def test_shapes_of_batches(store):
     assert len(drawn) == 4
     for images, labels in drawn:
         assert images.shape == (6, 1, 12, 12)
-        assert images.dtype == torch.float32
-        assert set(images.unique().tolist()) == {0.0, 1.0}
+        assert images.dtype == torch.uint8
+        assert set(images.unique().tolist()) == {0, 1}
         assert Counter(labels.tolist()) == {0: 2, 1: 2, 2: 2}
 
 
@@ -124,6 +125,13 @@ def test_property_images_belong_to_their_writers(store):
 
 def test_number_of_batches_that_the_patches_fill(store):
     assert len(list(batches(store, batches=None)())) == 13 // 6
+    # The authors' loop: another batch while fewer than all patches are counted after it.
+    for size, expected in ((12, 1), (13, 1), (4, 3)):
+        count = drawn = 0
+        while count + size < len(store):
+            count, drawn = count + size, drawn + 1
+        found = batches(store, batches=None, writers=2, patches=size // 2)
+        assert len(list(found())) == max(1, drawn) == expected
     assert len(list(batches(store, batches=None, patches=50)())) == 1
 
 
@@ -136,7 +144,7 @@ def test_property_batches_repeat_with_the_seed_and_go_on_within_a_run(store):
 
 def test_paper_is_one_and_ink_is_zero():
     images = to_images(np.array([[[1, 0], [0, 0]]], np.uint8))
-    assert images.tolist() == [[[[0.0, 1.0], [1.0, 1.0]]]]
+    assert images.tolist() == [[[[0, 1], [1, 1]]]]
 
 
 def stripes(rng: np.random.Generator, count: int, writer: str) -> np.ndarray:
@@ -171,3 +179,11 @@ def test_smoke_two_directions_of_stripes_are_learned(tmp_path):
     row = history.epochs[0]
     assert 0 < row.active_triplets <= 1
     assert row.spread > 0
+
+
+def test_retrieval_error_by_the_cosine(store):
+    described = describe_pages(Flat(), store, batch=4, device=CPU)
+    for distance in ("sqeuclidean", "cosine"):
+        scores = evaluate_retrieval(described.descriptors, described.writers, distance=distance)
+        found = retrieval_error(Flat(), store, batch=4, device=CPU, distance=distance)
+        assert found == 100 - scores.mean_average_precision

@@ -24,6 +24,7 @@ NOT_LISTED = {
     "pipeline/complaints.py",
     "pipeline/launch.py",
     "pipeline/params.py",
+    "pipeline/protocol.py",
     "pipeline/provenance.py",
 }
 
@@ -181,6 +182,8 @@ def test_a_cell_retrains_for_its_own_settings_only(stages):
         keys = {k for dep in stage.deps if isinstance(dep, ParamsDependency) for k in dep.params}
         assert keys == {
             "profile",
+            "protocol",
+            "protocols.paper",
             f"cells.{name}",
             f"poolings.{cell.pooling}",
             f"profiles.{profile}.backbone",

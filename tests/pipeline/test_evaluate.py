@@ -212,3 +212,41 @@ def test_the_stages_after_training_do_not_load_torch():
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert json.loads(result.stdout) is False
+
+
+def test_writers_are_ranked_by_either_distance(project):
+    evaluate.main()
+    found = rows(project.data / "evaluate" / "distances.csv")
+    cells = [name for name, cell in project.params.cells.items() if cell.task == "writers"]
+    assert [(row["cell"], row["seed"]) for row in found] == [(c, s) for c in cells for s in "01"]
+    with np.load(project.data / "train" / "writers-lse-m01" / "seed1.npz") as arrays:
+        expected = {
+            distance: evaluate_retrieval(arrays["descriptors"], arrays["labels"], distance=distance)
+            for distance in ("sqeuclidean", "cosine")
+        }
+    row = next(r for r in found if (r["cell"], r["seed"]) == ("writers-lse-m01", "1"))
+    for distance, scores in expected.items():
+        assert float(row[f"mAP_{distance}"]) == pytest.approx(scores.mean_average_precision)
+        assert float(row[f"top1_{distance}"]) == pytest.approx(scores.top1)
+    assert row["mAP_cosine"] != row["mAP_sqeuclidean"]
+
+
+def test_the_distance_of_the_settings_decides(project):
+    by_length = evaluate.evaluate(project.params, project.params.cells)
+    params = project.set("profiles.scribes.writers.distance", "cosine")
+    by_angle = evaluate.evaluate(params, params.cells)
+    compared = evaluate.compare_distances(params)
+    writers = [one for one in by_angle if one.task == "writers"]
+    assert [f"{one.mAP:.6f}" for one in writers] == [row["mAP_cosine"] for row in compared]
+    assert writers != [one for one in by_length if one.task == "writers"]
+
+
+def test_a_descriptor_of_zeros_has_no_cosine(project):
+    def edit(arrays):
+        arrays["descriptors"][3] = 0
+
+    project.edit_arrays("writers-avg-m01", "seed0.npz", edit)
+    row = evaluate.compare_distances(project.params)[0]
+    assert "mAP_sqeuclidean" in row
+    assert "mAP_cosine" not in row
+    evaluate.main()

@@ -20,7 +20,7 @@ from dgmp.training import DivergedError, Fit
 from pipeline import finished
 from pipeline.finished import train_cell
 from pipeline.identity import identify
-from pipeline.params import Params, load_params
+from pipeline.params import Params, Writers, load_params
 from pipeline.runs import LOG_COLUMNS, Run
 
 ROOT = Path(__file__).parents[2]
@@ -188,9 +188,14 @@ def test_property_fingerprints_differ_by_every_setting_of_the_run():
     changes += [("profiles", "scribes", "backbone", {"name": "narrow", "width": 3})]
     changes += [("profiles", "scribes", "compute", "precision", "bf16")]
     changes += [("profiles", "scribes", "compute", key, key == "compile") for key in FLAGS]
-    for key, value in settings["profiles"]["scribes"]["writers"].items():
+    schedule = settings["profiles"]["scribes"]["writers"]
+    other = {"distance": "cosine", "mining": "all-positives", "reduction": "sum"}
+    other |= {"tested_model": "final", "keep_pooling_multiplier": False}
+    other |= {"standardize": False, "normalize": False}
+    for key in Writers.model_fields:
         if key != "seeds":
-            changes.append(("profiles", "scribes", "writers", key, 1 if value == 2 else 2))
+            value = other.get(key, 1 if schedule.get(key) == 2 else 2)
+            changes.append(("profiles", "scribes", "writers", key, value))
     for *path, last, value in changes:
         changed = copy.deepcopy(settings)
         section = changed

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import yaml
 
-from dgmp.images.pages import PageStore
+from dgmp.images.pages import PageStore, limit_side
 from dgmp.images.patches import PatchStore
 from dgmp.images.reading import read_gray, write_bilevel
 from pipeline import acquire, binarize, patches
 from pipeline.pages import SPLITS, Page, write_pages
 from pipeline.params import Params, load_params
+from tests.benchmarks.page_shrinking import aligned_views, difference, shifted
+from tests.benchmarks.written_pages import written_page
 
 ROOT = Path(__file__).parents[2]
 CUT = {"size": 40, "stride": 24, "sigma": 1, "threshold": 60}
@@ -92,6 +94,20 @@ def test_oracle_script_pages_are_shrunk_to_the_longest_useful_side(params):
     np.testing.assert_array_equal(train[0], read_gray(params.data / "acquire" / train.pages[0]))
 
 
+@pytest.mark.parametrize(("share", "bound"), [((0.08, 0.1), 0.15), ((0.5, 1.0), 0.04)])
+def test_oracle_views_of_shrunk_pages_are_those_of_whole_pages(share, bound):
+    """At twice the useful side; in parts of what a shift of the view by one pixel changes."""
+    schedule = load_params(ROOT / "params.yaml").profiles.paper.scripts_a
+    side = 2 * patches.longest_useful_side(schedule)
+    rng = np.random.default_rng(0)
+    page = cv2.GaussianBlur(written_page(rng, side, side), (0, 0), 1.5)
+    half = limit_side(page, patches.longest_useful_side(schedule))
+    for seed in range(3):
+        whole, shrunk = aligned_views(page, half, schedule.crop, share, [seed])
+        assert whole.shape == shrunk.shape == (384, 384)
+        assert difference(whole, shrunk) < bound * shifted(whole)
+
+
 def test_property_workers_do_not_change_the_files(params):
     pages = {f"{split}-{n}": lines(60 + n, 80) for n in range(3) for split in SPLITS}
     hand_over(params, pages)
@@ -140,3 +156,46 @@ def test_errors_name_the_page(params):
     with pytest.raises(ValueError, match=r"val-blank\.png is not binary: run the stage binarize"):
         patches.stage(params)
     assert not (params.data / "patches").exists()
+
+
+def test_oracle_grids_of_training_and_test(params):
+    pages = {f"{split}-{n}": lines(112, 160) for n in range(2) for split in SPLITS}
+    hand_over(params, pages)
+    cut = {"test_stride": 40, "margin_right": 48, "end": "exclusive", "threshold": 0}
+    settings = params.active.patches.model_copy(update=cut)
+    profile = params.active.model_copy(update={"patches": settings})
+    profiles = params.profiles.model_copy(update={"scribes": profile})
+    patches.stage(params.model_copy(update={"profiles": profiles}))
+    grids = {
+        "train": [(y, x) for y in range(0, 72, 24) for x in range(0, 72, 24)],
+        "val": [(y, x) for y in range(0, 72, 40) for x in range(0, 120, 40)],
+    }
+    grids["test"] = grids["val"]
+    folder = params.data / "patches" / "writers"
+    for split, grid in grids.items():
+        store = PatchStore(folder / f"{split}.npy", folder / f"{split}.csv")
+        first = [tuple(corner) for corner in store.corners[store.pages == f"{split}-0.png"]]
+        assert first == grid
+        assert len(store) == 2 * len(grid)
+
+
+def test_oracle_validation_pages_are_trained_on_too(params):
+    pages = {f"{split}-{n}": lines(100, 133) for n in range(2) for split in SPLITS}
+    hand_over(params, pages)
+    sizes = {}
+    for together in (False, True):
+        cut = {"test_stride": 40, "train_on_validation": together}
+        settings = params.active.patches.model_copy(update=cut)
+        profile = params.active.model_copy(update={"patches": settings})
+        profiles = params.profiles.model_copy(update={"scribes": profile})
+        patches.stage(params.model_copy(update={"profiles": profiles}))
+        folder = params.data / "patches" / "writers"
+        for split in SPLITS:
+            store = PatchStore(folder / f"{split}.npy", folder / f"{split}.csv")
+            sizes[together, split] = len(store)
+        train = PatchStore(folder / "train.npy", folder / "train.csv")
+        names = ["train-0.png", "train-1.png", *(["val-0.png", "val-1.png"] if together else [])]
+        assert list(dict.fromkeys(train.pages)) == names
+    assert sizes[True, "train"] == 2 * sizes[False, "train"]
+    # In training they lie on the grid of training, in validation on that of the test.
+    assert sizes[True, "val"] == sizes[False, "val"] < sizes[False, "train"]

@@ -1,8 +1,13 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
+from torchvision.transforms import CenterCrop, Compose, Resize
+from torchvision.transforms.functional import rotate
 
-from dgmp.images.augmentation import ScriptAugmentation, augment, center_view
+from dgmp.images.augmentation import ScriptAugmentation, _random_part, augment, center_view
 
 STILL = ScriptAugmentation(32, (1, 1), (1, 1), rotation=0, brightness=0, contrast=0)
 
@@ -77,6 +82,13 @@ def test_property_opened_corners_take_the_tone_of_parchment():
     assert (view[[0, 0, -1, -1], [0, -1, 0, -1]] == 200).all()
 
 
+def test_oracle_opened_corners_have_the_median_tone():
+    only_rotation = ScriptAugmentation(64, (1, 1), (1, 1), rotation=45, brightness=0, contrast=0)
+    page = np.where(page_of(64, 64) < 150, np.uint8(31), np.uint8(200))
+    view = augment(page, np.random.default_rng(1), only_rotation)
+    assert view[0, 0] == np.median(page)
+
+
 def test_oracle_brightness_and_contrast():
     page = page_of(64, 64)
     bright = ScriptAugmentation(64, (1, 1), (1, 1), rotation=0, brightness=0.1, contrast=0)
@@ -87,3 +99,68 @@ def test_oracle_brightness_and_contrast():
         view = augment(page, np.random.default_rng(seed), contrasted)
         assert view.mean() == pytest.approx(page.mean(), abs=1)
         assert 0.89 < view.std() / page.std() < 1.11
+
+
+@pytest.mark.parametrize("shape", [(320, 256), (211, 300), (301, 64), (64, 64), (1000, 701)])
+def test_oracle_bilinear_center_view_is_torchvisions(shape):
+    page = page_of(*shape)
+    torchvisions = Compose([Resize(64), CenterCrop(64)])
+    expected = np.asarray(torchvisions(Image.fromarray(page)))
+    np.testing.assert_array_equal(center_view(page, 64, "bilinear"), expected)
+
+
+def test_oracle_bilinear_part_is_pils():
+    page = page_of(90, 70)
+    settings = replace(STILL, resampling="bilinear")
+    for seed in range(5):
+        top, left, height, width = _random_part(page.shape, np.random.default_rng(seed), settings)
+        part = Image.fromarray(page).crop((left, top, left + width, top + height))
+        expected = part.resize((32, 32), Image.Resampling.BILINEAR)
+        view = augment(page, np.random.default_rng(seed), settings)
+        np.testing.assert_array_equal(view, np.asarray(expected))
+
+
+def test_oracle_nearest_rotation_with_black_corners_is_torchvisions():
+    # Larger than a pixel, so that the choice of the nearest one shows at borders alone.
+    page = np.kron(page_of(16, 16), np.ones((8, 8), np.uint8))
+    settings = ScriptAugmentation(
+        128, (1, 1), (1, 1), 5, 0, 0, rotation_sampling="nearest", corners="black"
+    )
+    for seed in range(5):
+        view = augment(page, np.random.default_rng(seed), settings)
+        views = [
+            np.asarray(rotate(Image.fromarray(page), degrees)) for degrees in np.arange(-5, 5, 0.1)
+        ]
+        assert max((view == other).mean() for other in views) > 0.97
+        assert set(np.unique(view)) <= {0, *np.unique(page)}
+        assert (view == 0).any()
+    parchment = augment(page, np.random.default_rng(0), replace(settings, corners="parchment"))
+    assert not (parchment == 0).any()
+    linear = augment(page, np.random.default_rng(0), replace(settings, rotation_sampling="linear"))
+    assert not set(np.unique(linear)) <= {0, *np.unique(page)}
+
+
+def test_oracle_jitter_in_both_orders():
+    # Bright enough that brightness turns tones white, where the orders differ.
+    page = np.random.default_rng(0).integers(180, 256, (32, 32), dtype=np.uint8)
+    settings = replace(STILL, brightness=0.1, contrast=0.1, jitter="shuffled")
+    seen = set()
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        _random_part(page.shape, rng, settings)
+        rng.uniform(0, 0)
+        brightness, contrast = (1 + rng.uniform(-0.1, 0.1) for _ in range(2))
+        bright = (brightness * page).clip(0, 255)
+        first = (contrast * (bright - bright.mean()) + bright.mean()).clip(0, 255)
+        other = (contrast * (page - page.mean()) + page.mean()).clip(0, 255) * brightness
+        view = augment(page, np.random.default_rng(seed), settings).astype(float)
+        errors = [np.abs(view - expected.clip(0, 255)).max() for expected in (first, other)]
+        # Where no tone turns white the orders are one; the mean of white tones is a bound.
+        assert min(errors) < 1.5
+        if max(errors) > 2.5:
+            seen.add(int(np.argmin(errors)))
+        ordered = augment(
+            page, np.random.default_rng(seed), replace(settings, jitter="brightness-first")
+        )
+        assert np.abs(ordered - first).max() < 1.5
+    assert seen == {0, 1}

@@ -158,3 +158,42 @@ def test_errors_an_interrupted_writer_leaves_the_former_files(tmp_path):
     store = PatchStore(tmp_path / "train.npy", tmp_path / "train.csv")
     np.testing.assert_array_equal(store.read(slice(None)), before)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@given(
+    height=st.integers(1, 60),
+    width=st.integers(1, 60),
+    size=st.integers(1, 20),
+    stride=st.integers(1, 20),
+    margin=st.sampled_from([0, 7]),
+)
+def test_oracle_grids_of_the_authors_code(height, width, size, stride, margin):
+    # Training: range(0, H - size, stride) by range(0, W - size - 75, stride); test: no strip.
+    expected = [
+        [top, left]
+        for top in range(0, height - size, stride)
+        for left in range(0, width - size - margin, stride)
+    ]
+    found = grid_corners(
+        height, width, size=size, stride=stride, margin_right=margin, end="exclusive"
+    )
+    assert found.tolist() == expected
+
+
+def test_oracle_a_strip_at_the_right_is_left_out():
+    page = page_of(0)
+    whole, narrower = (
+        select_patches(page, size=20, stride=10, sigma=1, threshold=0, margin_right=margin)
+        for margin in (0, 15)
+    )
+    kept = whole.corners[:, 1] + 20 <= page.shape[1] - 15
+    np.testing.assert_array_equal(narrower.corners, whole.corners[kept])
+    np.testing.assert_array_equal(narrower.bits, whole.bits[kept])
+
+
+@pytest.mark.parametrize("shape", [(20, 20), (20, 90), (70, 20), (12, 12)])
+def test_fallback_a_page_without_a_grid_still_gives_a_patch(shape):
+    found = select_patches(page_of(0, *shape), size=20, stride=10, sigma=1, threshold=0,
+                           end="exclusive")  # fmt: skip
+    assert len(found.bits) == 1
+    assert found.below_threshold
