@@ -1,9 +1,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
+GPUS ?= 1
 # Stages call python and dvc by name, as in an activated environment.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup repro check-data test lint format bench agreement lock clean
+.PHONY: help setup repro train-cells check-data test lint format bench agreement lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,6 +19,16 @@ setup: .venv/ready  ## Create the environment in .venv from the exact pins
 	touch $@
 
 repro: setup  ## Run the pipeline of the profile in params.yaml
+	$(RUN) dvc repro
+
+# A queue with a worker for each GPU, whose number it sees as CUDA_VISIBLE_DEVICES. DVC locks the
+# repository while it reads and writes, but not while a stage runs. A cell that fails (dvc ends with
+# 255, at which xargs would stop) does not keep the others from running.
+train-cells: setup  ## The same, with the table cells side by side: make train-cells GPUS=8
+	$(RUN) dvc repro patches pretrain
+	$(RUN) dvc stage list --name-only | grep '^train@' | $(RUN) xargs -P $(GPUS) -n 1 \
+		--process-slot-var=CUDA_VISIBLE_DEVICES \
+		sh -c 'dvc --wait-for-lock repro --single-item "$$0" || exit 1'
 	$(RUN) dvc repro
 
 check-data: setup  ## Say what is there of the paper's data, what is missing, and what to do

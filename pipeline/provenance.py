@@ -28,6 +28,7 @@ def surroundings() -> dict[str, Any]:
         "system": platform.platform(),
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "git": git_state(),
         "slurm_job": os.environ.get("SLURM_JOB_ID"),
         "libraries": dict(sorted((d.name, d.version) for d in distributions())),

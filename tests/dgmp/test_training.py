@@ -1,4 +1,6 @@
 import math
+import os
+import random
 from collections.abc import Callable
 from functools import partial
 
@@ -183,13 +185,26 @@ def test_property_lambda_stays_positive_at_any_learning_rate(name: str) -> None:
 
 
 def test_property_seeding_repeats_weights_and_draws() -> None:
-    def draw(seed: int) -> tuple[list[float], list[float]]:
+    def draw(seed: int) -> tuple[list[float], list[float], float]:
         rng = seed_everything(seed)
-        return nn.Linear(3, 1).weight.flatten().tolist(), rng.random(3).tolist()
+        weights = nn.Linear(3, 1).weight.flatten().tolist()
+        return weights, rng.random(3).tolist(), random.random()
 
     assert draw(1) == draw(1)
-    assert draw(1)[0] != draw(2)[0]
-    assert draw(1)[1] != draw(2)[1]
+    assert all(one != other for one, other in zip(draw(1), draw(2), strict=True))
+
+
+def test_determinism_on_a_gpu_is_asked_for_before_it_is_used(monkeypatch) -> None:
+    # Without a GPU at hand: what seeding asks for where there is one.
+    asked: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", asked.append)
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    seed_everything(0)
+    assert asked == [True]
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
 
 
 def test_oracle_one_step_is_torchs() -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from accelerate.state import AcceleratorState
 from safetensors.torch import load
 from torch import nn
 
@@ -63,7 +64,8 @@ def test_batch_statistics_are_synchronized_between_gpus_only():
 
 
 def check_bf16() -> None:
-    # Accelerate knows one precision a process.
+    # Accelerate knows one precision a process, and may have been used by other tests.
+    AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = build_accelerator(computing(precision="bf16"))
     plain = network().eval()
     mixed = accelerator.prepare(network()).eval()

@@ -224,3 +224,26 @@ def test_protocols_of_the_profile_paper_take_each_others_place(clone):
                             "protocol=authors-code", target)  # fmt: skip
     assert code != 0
     assert "goes with profile paper alone" in said
+
+
+def test_cells_are_trained_side_by_side(clone):
+    def in_half_precision(settings: dict[str, Any]) -> dict[str, Any]:
+        settings["profiles"]["scribes"]["compute"]["precision"] = "bf16"
+        return settings | {"profile": "scribes", "protocol": "paper"}
+
+    clone.adapt(in_half_precision)
+    # The environment is the one that the tests run in.
+    said = clone.run("make", "--old-file=.venv/ready", "train-cells", "GPUS=2")
+    assert {f"train@{name}" for name in CELLS} <= set(ran(said))
+    assert not ran(clone.repro())
+    records = [
+        json.loads(file.read_text(encoding="utf-8"))
+        for file in clone.folder.glob("data/scribes/finished/*/provenance.json")
+    ]
+    now = [one for one in records if one["compute"]["precision"] == "bf16"]
+    cells = {one["run"]: one["visible_devices"] for one in now if one["run"] in CELLS}
+    assert cells.keys() == set(CELLS)
+    assert set(cells.values()) == {"0", "1"}
+    commit = clone.run("git", "rev-parse", "HEAD").strip()
+    assert {one["git"]["commit"] for one in now} == {commit}
+    assert all("params.yaml" in one["git"]["changed"] for one in now)
