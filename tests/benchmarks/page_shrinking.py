@@ -54,7 +54,8 @@ def aligned_views(
     top, left, height, width = _random_part(half.shape, np.random.default_rng(seed), settings)
     part = page[2 * top : 2 * (top + height), 2 * left : 2 * (left + width)]
     return tuple(
-        _resize(view, crop, crop) for view in (part, half[top : top + height, left : left + width])
+        _resize(view, crop, crop, settings.resampling)
+        for view in (part, half[top : top + height, left : left + width])
     )
 
 
