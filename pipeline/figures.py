@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import json
 import logging
-import os
 import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,35 +20,18 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from pipeline.command import run
 from pipeline.evaluate import RunError, read_run_facts, run_folder, train_command, write_text
 from pipeline.metrics import pooling_label
 from pipeline.params import Cell, Params, PoolingName, Task, load_params
+from pipeline.style import STYLE, STYLES, save_both, set_log_ticks
 
 # A logarithmic axis has no zero: what lies below this error, in percent, is drawn here.
 FLOOR = 0.1
-# Okabe and Ito's palette, which colour-blind readers tell apart, and a dash pattern for print.
-STYLES: dict[PoolingName, tuple[str, Any]] = {
-    "avg": ("#0072B2", "-"),
-    "avg_l2": ("#56B4E9", (0, (1, 1))),
-    "max": ("#D55E00", (0, (5, 2))),
-    "mixed": ("#CC79A7", (0, (5, 2, 1, 2))),
-    "lse": ("#E69F00", (0, (2, 2))),
-    "gem": ("#7F7F7F", (0, (8, 2))),
-    "sum": ("#F0E442", "-"),
-    "dgmp": ("#000000", "-"),
-}
 MARKERS = ("", "o", "s", "^")
-STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "dgmp",
-    "font.size": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-}
 
 log = logging.getLogger(__name__)
 
@@ -212,12 +194,10 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
             label=curve.label + (" †" if curve.collapsed else ""),
         )
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     # A deviation as large as the mean would reach down to the floor and flatten the curves.
     axes.set_ylim(bottom=0.75 * min(curve.mean.min() for curve in panel.curves))
+    set_log_ticks(axes.yaxis)
     axes.grid(True, axis="y", color="#DDDDDD", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_title(textwrap.fill(panel.title, 36), fontsize=8.5)
@@ -228,23 +208,10 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     )
 
 
-def save(figure: Figure, file: Path) -> None:
-    """Write a picture in one step, with nothing in it that changes from day to day."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    kind = file.suffix.removeprefix(".")
-    metadata = {"svg": {"Date": None}, "png": {"Software": None}}[kind]
-    unfinished = file.with_name(file.name + ".part")
-    with mpl.rc_context(STYLE):
-        figure.savefig(unfinished, format=kind, dpi=200, metadata=metadata)
-    os.replace(unfinished, file)
-
-
 def main() -> None:
     params = load_params()
     panels = read_panels(params)
-    figure = draw(panels)
-    for ending in ("png", "svg"):
-        save(figure, params.reports / f"figure4.{ending}")
+    save_both(draw(panels), params.reports, "figure4")
     text = json.dumps(plot_rows(panels), ensure_ascii=False, indent=1)
     write_text(params.reports / "figure4.json", text + "\n")
     log.info("validation errors per epoch: %s", params.reports / "figure4.png")

@@ -1,7 +1,7 @@
 """Stage gallery: which locations of test pages DGMP weights up, beside average's uniform weights.
 
 Reads pages of data/<profile>/binarize/ and a trained network, data/<profile>/train/<cell>/
-seed<k>.safetensors, of the first DGMP cell of Table II; writes reports/<profile>/gallery.png and
+seed<k>.safetensors, of the first DGMP cell of Table II; writes reports/<profile>/figure8.png and
 .svg.
 """
 
@@ -30,10 +30,11 @@ from dgmp.pooling import DGMP
 from dgmp.weight_map import enlarge, weight_map
 from dgmp.writers import to_images
 from pipeline.command import run
-from pipeline.figures import STYLE, save
+from pipeline.examples import find_cell
 from pipeline.metrics import pooling_label
 from pipeline.pages import Page, read_pages
-from pipeline.params import Params, ParamsError, load_params
+from pipeline.params import load_params
+from pipeline.style import STYLE, save_both
 from pipeline.trained import load_network
 
 PAGES = 3
@@ -77,22 +78,6 @@ class Example:
     ink: NDArray[np.bool_]
     by_patch: Floats
     at_once: Floats
-
-
-def find_cell(params: Params) -> str:
-    """The first cell of Table II that is pooled by DGMP.
-
-    Raises:
-        ParamsError: there is none.
-    """
-    for name in params.tables.table2:
-        cell = params.cells[name]
-        if cell.task == "writers" and params.poolings[cell.pooling].name == "dgmp":
-            return name
-    raise ParamsError(
-        "params.yaml: tables.table2 lists no writers cell of a dgmp pooling, whose weights the "
-        "gallery would show: list one"
-    )
 
 
 def choose_pages(pages: Sequence[Page]) -> list[Page]:
@@ -240,10 +225,8 @@ def main() -> None:
         f"{params.active.titles.writers}: {label} ({pooling.value.item():.4g} after training), "
         f"cell {name}, seed {seed}"
     )
-    figure = draw(examples, size, title)
-    for ending in ("png", "svg"):
-        save(figure, params.reports / f"gallery.{ending}")
-    log.info("weights over %d test pages: %s", len(examples), params.reports / "gallery.png")
+    save_both(draw(examples, size, title), params.reports, "figure8")
+    log.info("weights over %d test pages: %s", len(examples), params.reports / "figure8.png")
 
 
 if __name__ == "__main__":

@@ -41,11 +41,11 @@ def network() -> DescriptorNet:
 
 def test_smoke(trained):
     gallery.main()
-    picture = matplotlib.image.imread(trained.reports / "gallery.png")
+    picture = matplotlib.image.imread(trained.reports / "figure8.png")
     assert min(picture.shape[:2]) > 1000
-    assert "<svg" in (trained.reports / "gallery.svg").read_text(encoding="utf-8")
+    assert "<svg" in (trained.reports / "figure8.svg").read_text(encoding="utf-8")
     names = sorted(file.name for file in trained.reports.iterdir())
-    assert names == ["gallery.png", "gallery.svg"]
+    assert names == ["figure8.png", "figure8.svg"]
     # Ink is black, and weights above and below average's are orange and purple.
     red, _, blue, _ = np.moveaxis(picture, 2, 0)
     assert (picture[..., :3].max(axis=2) == 0).any()

@@ -26,7 +26,8 @@ from tests.rehearsal.clone import (
 )
 
 # DVC keeps no run cache of stages whose outputs git tracks; they take seconds each.
-REPORTERS = {"tables", "figures", "gallery", "metrics"}
+DRAWN = {"diagram", "samples", "figures", "margins", "confusion", "rankings", "gallery"}
+REPORTERS = {"tables", "metrics", *DRAWN}
 
 pytestmark = pytest.mark.rehearsal
 
@@ -51,7 +52,7 @@ def test_repro_makes_all_tables_and_figures(clone):
             assert all(None not in row and None not in row.values() for row in rows), name
         elif name.endswith(".json"):
             json.loads(content)
-    for name in ("figure4", "gallery"):
+    for name in (f"figure{number}" for number in range(1, 9)):
         assert reports[f"{name}.png"].startswith(b"\x89PNG")
         assert b"<svg" in reports[f"{name}.svg"]
     assert reports["table1.md"].startswith(b"# Table I")
