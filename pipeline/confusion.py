@@ -134,12 +134,12 @@ def read_panels(params: Params) -> list[Panel]:
 def draw(panels: Sequence[Panel]) -> Figure:
     """Figure 6: a row for each data set, its confusion matrices and the recall of each class."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10.2, 0.2 + 4.4 * len(panels)), layout="constrained")
-        parts = np.atleast_1d(figure.subfigures(len(panels), 1))
+        figure = Figure(figsize=(8, 3.7 * len(panels)), layout="constrained")
+        parts = figure.subfigures(len(panels), 1, squeeze=False)[:, 0]
         for part, panel in zip(parts, panels, strict=True):
             part.suptitle(panel.title, fontsize=9.5)
             count = len(panel.compared)
-            grid = part.subplots(1, count + 1, width_ratios=[1] * count + [0.55], squeeze=False)[0]
+            grid = part.subplots(1, count + 1, width_ratios=[1] * count + [0.5], squeeze=False)[0]
             for position, (axes, one) in enumerate(zip(grid, panel.compared, strict=False)):
                 _draw_matrix(axes, one, panel.classes, named=position == 0)
             _draw_recall(grid[-1], panel)
@@ -157,15 +157,15 @@ def _draw_matrix(axes: Axes, one: Confusions, classes: Sequence[str], *, named: 
                 f"{value:.0f}",
                 ha="center",
                 va="center",
-                fontsize=6.5,
+                fontsize=6,
                 color="white" if value > 55 else "black",
                 weight="bold" if row == column else "normal",
             )
     axes.set_title(f"{one.label}: accuracy {one.accuracy:.1f} %", fontsize=8.5)
     ticks = np.arange(len(classes))
-    axes.set_xticks(ticks, classes, rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
+    axes.set_xticks(ticks, classes, rotation=55, ha="right", rotation_mode="anchor", fontsize=7)
     axes.set_yticks(ticks, classes if named else [], fontsize=7)
-    axes.set_xlabel("predicted, % of the true class's pages")
+    axes.set_xlabel("predicted, % of the true class's pages", fontsize=7.5)
     if named:
         axes.set_ylabel("true class")
     axes.spines[:].set(visible=True, linewidth=0.5)
@@ -182,7 +182,7 @@ def _draw_recall(axes: Axes, panel: Panel) -> None:
             rows + 0.3 * (position - (len(panel.compared) - 1) / 2),
             xerr=spread,
             fmt="s" if dgmp else "o",
-            markersize=4,
+            markersize=3.5,
             markerfacecolor=STYLES[one.pooling][0] if dgmp else "white",
             color=STYLES[one.pooling][0],
             linewidth=0.9,
@@ -193,8 +193,8 @@ def _draw_recall(axes: Axes, panel: Panel) -> None:
     axes.grid(True, color="#DDDDDD", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_title("recall of each class", fontsize=8.5)
-    axes.set_xlabel("recall [%], mean ± sd of the runs")
-    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1)
+    axes.set_xlabel("recall [%],\nmean ± sd of the runs", fontsize=7.5)
+    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.23), ncols=1)
 
 
 def main() -> None:

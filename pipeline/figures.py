@@ -6,14 +6,11 @@ reports/<profile>/figure4.png and .svg, and figure4.json, the same curves for `d
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 import textwrap
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -24,7 +21,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from pipeline.command import run
-from pipeline.evaluate import RunError, read_run_facts, run_folder, train_command, write_text
+from pipeline.curves import read_epochs
+from pipeline.evaluate import read_run_facts, run_folder, train_command, write_text
 from pipeline.metrics import pooling_label
 from pipeline.params import Cell, Params, PoolingName, Task, load_params
 from pipeline.style import STYLE, STYLES, save_both, set_log_ticks
@@ -59,43 +57,12 @@ class Panel:
     curves: tuple[Curve, ...]
 
 
-def read_errors(
-    file: Path, seeds: Sequence[int], remedy: str
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Validation errors of a curves.csv: epochs (E,) and errors in percent (seeds, E).
-
-    Raises:
-        RunError: naming the file, if it or a seed is missing, if it has no validation error, or
-            if the seeds were validated in different epochs.
-    """
-    errors: dict[int, dict[int, float]] = defaultdict(dict)
-    try:
-        with file.open(newline="", encoding="utf-8") as lines:
-            for row in csv.DictReader(lines):
-                if row["validation_error"]:
-                    error = float(row["validation_error"])
-                    errors[int(row["seed"])][int(row["epoch"])] = error
-    except FileNotFoundError:
-        raise RunError(f"{file} is missing: {remedy}") from None
-    except (KeyError, ValueError) as error:
-        raise RunError(f"{file} is damaged ({error!r}): {remedy}") from None
-    for seed in seeds:
-        if seed not in errors:
-            raise RunError(f"{file} has no validation error of seed {seed}: {remedy}")
-        if errors[seed].keys() != errors[seeds[0]].keys():
-            raise RunError(
-                f"{file}: seeds {seeds[0]} and {seed} were validated in different epochs, so "
-                f"that they have no mean: {remedy}"
-            )
-    epochs = sorted(errors[seeds[0]])
-    return np.array(epochs), np.array([[errors[seed][e] for e in epochs] for seed in seeds])
-
-
 def read_curve(params: Params, name: str, cell: Cell, label: str) -> Curve:
     """The curve of a cell over the seeds of its runs in params.yaml."""
     seeds = params.active.schedule(cell.task).seeds
     remedy = f"run `{train_command(name, params)}`"
-    epochs, errors = read_errors(run_folder(name, params) / "curves.csv", seeds, remedy)
+    file = run_folder(name, params) / "curves.csv"
+    epochs, errors = read_epochs(file, "validation_error", seeds, remedy)
     mean = errors.mean(axis=0)
     sd = errors.std(axis=0, ddof=1) if len(seeds) > 1 else np.zeros_like(mean)
     facts = read_run_facts(name, seeds, params).values()
@@ -166,7 +133,7 @@ def plot_rows(panels: Sequence[Panel]) -> list[dict[str, Any]]:
 def draw(panels: Sequence[Panel]) -> Figure:
     """Figure 4: a panel for each data set, its mean curves over bands of one deviation."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.6 * len(panels), 3.8), layout="constrained")
+        figure = Figure(figsize=(2.9 * len(panels), 3.7), layout="constrained")
         for axes, panel in zip(
             figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
         ):
@@ -196,15 +163,21 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     # A deviation as large as the mean would reach down to the floor and flatten the curves.
-    axes.set_ylim(bottom=0.75 * min(curve.mean.min() for curve in panel.curves))
+    least = min(curve.mean.min() for curve in panel.curves)
+    axes.set_ylim(bottom=max(0.75 * least, 0.97 * min(curve.low.min() for curve in panel.curves)))
     set_log_ticks(axes.yaxis)
     axes.grid(True, axis="y", color="#DDDDDD", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.set_title(textwrap.fill(panel.title, 36), fontsize=8.5)
+    axes.set_title(textwrap.fill(panel.title, 34), fontsize=8.5)
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"validation error [%], {panel.score}")
     axes.legend(
-        fontsize=7, handlelength=3, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.19)
+        fontsize=7,
+        handlelength=2.6,
+        columnspacing=1,
+        ncols=2,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.19),
     )
 
 

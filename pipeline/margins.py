@@ -9,6 +9,8 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -19,14 +21,22 @@ from pipeline.command import run
 from pipeline.evaluate import read_runs
 from pipeline.metrics import pooling_label
 from pipeline.params import Params, PoolingName, load_params
-from pipeline.style import STYLE, STYLES, save_both
+from pipeline.style import BLUE, STYLE, STYLES, VERMILION, save_both
 
-# Of the margins, from the smallest; and of DGMP's lambdas in the second panel.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "D", "v", "P")
-DASHES = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 2, 1, 2)), (0, (8, 2)), (0, (2, 2)))
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 2, 1, 2)))
+# Of the margins, from the smallest.
+COLOURS = (BLUE, VERMILION, "#009E73", "#CC79A7")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 log = logging.getLogger(__name__)
+
+
+class Look(NamedTuple):
+    """Of a curve; no dashes where its points are not joined."""
+
+    colour: str
+    marker: str
+    dashes: Any = "none"
 
 
 @dataclass(frozen=True)
@@ -89,9 +99,12 @@ def draw(points: Sequence[Point], title: str) -> Figure:
             axes.grid(True, axis="y", color="#DDDDDD", linewidth=0.6)
             axes.set_axisbelow(True)
             axes.legend(
-                fontsize=7, handlelength=3.4, ncols=2, loc="upper center",
+                fontsize=7,
+                handlelength=3.4,
+                ncols=2,
+                loc="upper center",
                 bbox_to_anchor=(0.5, -0.17),
-            )  # fmt: skip
+            )
         right.tick_params(labelleft=True)
         left.set_ylabel("test mAP [%]")
         figure.suptitle(title, fontsize=9)
@@ -106,18 +119,19 @@ def _over_lambda(axes: Axes, points: Sequence[Point]) -> None:
     end = exponents[-1] if exponents else 0.0
     places = {label: end + step * (i + 1) for i, label in enumerate(others)}
     margins = sorted({point.margin for point in points})
-    for i, margin in enumerate(margins):
+    for i, (margin, colour, marker, dashes) in enumerate(
+        zip(margins, cycle(COLOURS), cycle(MARKERS), cycle(DASHES), strict=False)
+    ):
         shift = 0.09 * step * (i - (len(margins) - 1) / 2)
         own = [point for point in points if point.margin == margin]
-        look = {"color": COLOURS[i % 6], "marker": MARKERS[i % 6], "dashes": DASHES[i % 6]}
         curve = sorted((p for p in own if p.lambda_ is not None), key=lambda p: p.lambda_ or 0)
         label = f"margin {margin:g}"
         if curve:
             at = [math.log10(p.lambda_ or 1) + shift for p in curve]
-            _draw(axes, at, curve, label=label, joined=True, **look)
+            _draw(axes, at, curve, label, Look(colour, marker, dashes))
         rest = [point for point in own if point.lambda_ is None]
         at = [places[point.label] + shift for point in rest]
-        _draw(axes, at, rest, label=None if curve else label, joined=False, **look)
+        _draw(axes, at, rest, None if curve else label, Look(colour, marker))
     if lambdas and others:
         axes.axvline(end + 0.5 * step, color="#999999", linewidth=0.8)
     axes.set_xticks(
@@ -129,18 +143,15 @@ def _over_lambda(axes: Axes, points: Sequence[Point]) -> None:
 def _over_margin(axes: Axes, points: Sequence[Point]) -> None:
     margins = sorted({point.margin for point in points})
     labels = list(dict.fromkeys(point.label for point in points))
-    dashes = iter(DASHES)
-    for i, label in enumerate(labels):
+    of_lambda = cycle(DASHES)
+    for i, (label, marker) in enumerate(zip(labels, cycle(MARKERS), strict=False)):
         curve = sorted((p for p in points if p.label == label), key=lambda p: p.margin)
-        colour, pattern = STYLES[curve[0].pooling]
+        colour, dashes = STYLES[curve[0].pooling]
         if curve[0].pooling == "dgmp":
-            pattern = next(dashes, "-")
+            dashes = next(of_lambda)
         shift = 0.05 * (i - (len(labels) - 1) / 2)
         at = [margins.index(point.margin) + shift for point in curve]
-        _draw(
-            axes, at, curve, label=label, joined=True,
-            color=colour, marker=MARKERS[i % 6], dashes=pattern,
-        )  # fmt: skip
+        _draw(axes, at, curve, label, Look(colour, marker, dashes))
     axes.set_xticks(range(len(margins)), [f"{margin:g}" for margin in margins])
     axes.set_xlim(-0.4, len(margins) - 0.6)
     axes.set_xlabel("margin of the triplet loss")
@@ -150,12 +161,8 @@ def _draw(
     axes: Axes,
     at: Sequence[float],
     points: Sequence[Point],
-    *,
     label: str | None,
-    joined: bool,
-    color: str,
-    marker: str,
-    dashes: object,
+    look: Look,
 ) -> None:
     """Means with their deviations, and each run as a dot."""
     if not points:
@@ -164,17 +171,17 @@ def _draw(
         at,
         [point.mean for point in points],
         yerr=[point.sd for point in points],
-        color=color,
-        marker=marker,
+        color=look.colour,
+        marker=look.marker,
         markersize=4.5,
         linewidth=1.3,
         elinewidth=1,
         capsize=2.5,
         label=label,
     )
-    bars.lines[0].set_linestyle(dashes if joined else "none")
+    bars.lines[0].set_linestyle(look.dashes)
     for x, point in zip(at, points, strict=True):
-        axes.plot([x] * len(point.mAP), point.mAP, ".", color=color, markersize=2.5)
+        axes.plot([x] * len(point.mAP), point.mAP, ".", color=look.colour, markersize=2.5)
 
 
 def _power(value: float) -> str:

@@ -90,7 +90,7 @@ def draw(
     """
     with mpl.rc_context(STYLE):
         columns = 1 + max(len(ranking.found) for ranking in rankings)
-        figure = Figure(figsize=(7.6, 0.75 + 1.32 * len(rankings)), layout="constrained")
+        figure = Figure(figsize=(7.6, 0.8 + 1.13 * len(rankings)), layout="constrained")
         grid = figure.subplots(len(rankings), columns, squeeze=False)
         for row, ranking in zip(grid, rankings, strict=True):
             writer = labels[ranking.query]
@@ -123,7 +123,7 @@ def draw(
 def _mark(axes: Axes, name: str, *, right: bool) -> None:
     sign, colour, dashes = RIGHT if right else WRONG
     axes.set_title(f"{sign} {name}", fontsize=7, color=colour)
-    axes.spines[:].set(color=colour, linewidth=2, linestyle=dashes)
+    axes.spines[:].set(color=colour, linewidth=2, linestyle=dashes, capstyle="butt")
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ figure3, .png and .svg.
 from __future__ import annotations
 
 import logging
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,11 +157,12 @@ def draw(groups: Sequence[Group], title: str) -> Figure:
     with mpl.rc_context(STYLE):
         shapes = [[page.shape[1] / page.shape[0] for page in group.pages] for group in groups]
         width = 7.4
-        height = 0.85 + (width - 0.5) / sum(map(sum, shapes))
+        height = 0.75 + width / sum(map(sum, shapes))
         figure = Figure(figsize=(width, height), layout="constrained")
-        figure.suptitle(title, fontsize=9)
-        parts = figure.subfigures(1, len(groups), width_ratios=[sum(s) for s in shapes])
-        for part, group, ratios in zip(np.atleast_1d(parts), groups, shapes, strict=True):
+        figure.suptitle(textwrap.fill(title, 100), fontsize=9)
+        ratios_of_groups = [sum(shape) for shape in shapes]
+        parts = figure.subfigures(1, len(groups), squeeze=False, width_ratios=ratios_of_groups)[0]
+        for part, group, ratios in zip(parts, groups, shapes, strict=True):
             part.suptitle(group.heading, fontsize=8)
             grid = part.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
             for axes, caption, page in zip(grid, group.captions, group.pages, strict=True):

@@ -148,7 +148,7 @@ def test_errors_name_the_file_and_the_remedy(project):
             row | {"validation_error": "" if (row["seed"], row["epoch"]) == ("1", "2") else "9"}
         ),
     )
-    with pytest.raises(ValueError, match="seeds 0 and 1 were validated in different epochs"):
+    with pytest.raises(ValueError, match="seeds 0 and 1 have a validation error of different epochs"):
         figures.main()
     file = project.run(name, "curves.csv")
     file.write_text("seed,epoch\n0,1\n")
