@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
+from dgmp.images.reading import write_bilevel
+from pipeline.pages import Page, write_pages
 from pipeline.params import Cell, Params, load_params
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +71,31 @@ def project(tmp_path, monkeypatch) -> Project:
     return Project(make_project(tmp_path))
 
 
+@pytest.fixture
+def pages(project) -> Project:
+    """The made-up project with the test pages of its predictions, grey and binary."""
+    rng = np.random.default_rng(0)
+    for task, name in (
+        ("writers", "writers-avg-m01"),
+        ("scripts_a", "scripts-a-avg"),
+        ("scripts_b", "scripts-b-avg"),
+    ):
+        with np.load(project.run(name, "seed0.npz")) as arrays:
+            test = [
+                Page(str(file), str(label), "test")
+                for file, label in zip(arrays["files"], arrays["labels"], strict=True)
+            ]
+        for page in test:
+            ink = rng.random((60, 48)) < 0.3
+            for folder in ("acquire", "binarize"):
+                file = project.data / folder / page.file
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_bilevel(file, np.where(ink, 0, 255).astype(np.uint8))
+        train = Page("pages/none.png", test[0].label, "train")
+        write_pages(project.data / "acquire" / f"{task}.csv", [train, *reversed(test)])
+    return project
+
+
 def make_project(folder: Path) -> Params:
     settings = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     settings["profile"] = "scribes"
@@ -110,7 +137,9 @@ def write_cell(params: Params, name: str, cell: Cell, seeds, position: int) -> N
     ]
     (folder / "runs.json").write_text(json.dumps(runs), encoding="utf-8")
     if trained:
-        write_curves(folder / "curves.csv", cell, seeds, position)
+        pooling = params.poolings[cell.pooling]
+        start = pooling.lambda_ if pooling.name == "dgmp" else None
+        write_curves(folder / "curves.csv", start, seeds, position)
 
 
 def predictions(task: str, rng: np.random.Generator, signal: float) -> dict[str, np.ndarray]:
@@ -131,7 +160,7 @@ def predictions(task: str, rng: np.random.Generator, signal: float) -> dict[str,
     }
 
 
-def write_curves(file: Path, cell: Cell, seeds, position: int) -> None:
+def write_curves(file: Path, lambda_: float | None, seeds, position: int) -> None:
     rng = np.random.default_rng(position)
     level = 20 + 10 * rng.random()
     with file.open("w", newline="", encoding="utf-8") as lines:
@@ -150,4 +179,5 @@ def write_curves(file: Path, cell: Cell, seeds, position: int) -> None:
         for seed in seeds:
             for epoch in range(1, EPOCHS + 1):
                 error = level + 60 * np.exp(-epoch / 2) + rng.normal() * 1.5
-                rows.writerow([seed, epoch, 0.1, "", f"{error:.4f}", "", 0.001])
+                parameter = "" if lambda_ is None else lambda_ * (1 + 0.01 * epoch * (1 + seed))
+                rows.writerow([seed, epoch, 0.1, "", f"{error:.4f}", parameter, 0.001])

@@ -26,7 +26,7 @@ from tests.rehearsal.clone import (
 )
 
 # DVC keeps no run cache of stages whose outputs git tracks; they take seconds each.
-DRAWN = {"diagram", "samples", "figures", "margins", "confusion", "rankings", "gallery"}
+DRAWN = {"diagram", "samples", "figures", "margins", "confusion", "rankings", "gallery", "lambdas"}
 REPORTERS = {"tables", "metrics", *DRAWN}
 
 pytestmark = pytest.mark.rehearsal
@@ -117,11 +117,27 @@ def test_going_back_restores_from_the_run_cache(clone):
     assert clone.reports() == clone.first_reports
 
 
-def test_plots_are_drawn_in_the_browser(clone):
+def test_plots_are_drawn_without_a_network(clone):
     clone.run("dvc", "plots", "show")
     page = (clone.folder / "dvc_plots" / "index.html").read_text(encoding="utf-8")
-    assert '"field": "error"' in page
-    assert "vega" in page
+    for field in ("error", "lambda", "validation_error"):
+        assert f'"field": "{field}"' in page
+    assert "<script src" not in page
+
+
+def test_plots_of_two_revisions_stand_apart(clone):
+    file = clone.folder / "reports/scribes/lambda.json"
+    before = file.read_text(encoding="utf-8")
+    clone.run("git", "add", "--all")
+    clone.run("git", "commit", "--quiet", "--message", "as it was")
+    file.write_text(before.replace("synthetic scribes", "other scribes"), encoding="utf-8")
+    clone.run("dvc", "plots", "diff", "HEAD")
+    file.write_text(before, encoding="utf-8")
+    page = (clone.folder / "dvc_plots" / "index.html").read_text(encoding="utf-8")
+    assert "other scribes" in page
+    assert "synthetic scribes, margin" in page
+    assert page.count('"rev": "HEAD"') > 10
+    assert page.count('"rev": "workspace"') > 10
 
 
 def make_input(folder: Path, acquire: dict[str, Any]) -> None:
