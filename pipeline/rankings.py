@@ -28,8 +28,8 @@ from pipeline.style import BLUE, STYLE, VERMILION, save_both
 
 QUERIES, FIRST = 4, 5
 # Of the middle of a page: its pixels across and its height by its width; and as it is shown.
-TAKEN, ASPECT = 320, 0.75
-WIDTH, LEVELS = 200, 4
+TAKEN, ASPECT = 256, 0.7
+WIDTH, LEVELS = 180, 3
 # How a page of the query's writer and one of another are marked: sign, colour, line.
 RIGHT, WRONG = ("✓", BLUE, "-"), ("✗", VERMILION, (0, (2.5, 1.2)))
 
@@ -90,7 +90,7 @@ def draw(
     """
     with mpl.rc_context(STYLE):
         columns = 1 + max(len(ranking.found) for ranking in rankings)
-        figure = Figure(figsize=(7.6, 0.8 + 1.13 * len(rankings)), layout="constrained")
+        figure = Figure(figsize=(7.6, 0.8 + 1.08 * len(rankings)), layout="constrained")
         grid = figure.subplots(len(rankings), columns, squeeze=False)
         for row, ranking in zip(grid, rankings, strict=True):
             writer = labels[ranking.query]

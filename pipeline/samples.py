@@ -28,7 +28,7 @@ from pipeline.style import STYLE, save_both
 OTHERS = 2
 PAIRS = 2
 # Pixels of a page across, and its levels of grey.
-WIDTH, LEVELS = 340, 16
+WIDTH, LEVELS = 290, 16
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ def draw(groups: Sequence[Group], title: str) -> Figure:
     with mpl.rc_context(STYLE):
         shapes = [[page.shape[1] / page.shape[0] for page in group.pages] for group in groups]
         width = 7.4
-        height = 0.75 + width / sum(map(sum, shapes))
+        height = 0.6 + width / sum(map(sum, shapes))
         figure = Figure(figsize=(width, height), layout="constrained")
         figure.suptitle(textwrap.fill(title, 100), fontsize=9)
         ratios_of_groups = [sum(shape) for shape in shapes]

@@ -38,7 +38,7 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
 }
 
-DPI = 200
+DPI = 170
 # Steps of the ticks on a logarithmic axis, the coarsest first.
 STEPS = ((1,), (1, 2, 5), (1, 2, 3, 5, 7), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9))
 FEWEST_TICKS = 3
@@ -81,7 +81,8 @@ def save(figure: Figure, file: Path) -> None:
     with mpl.rc_context(STYLE):
         if file.suffix == ".svg":
             figure.savefig(picture, format="svg", dpi=DPI, metadata={"Date": None})
-            content = EMBEDDED.sub(_pack_embedded, picture.getvalue())
+            unindented = re.sub(rb"\n +", b"\n", picture.getvalue())
+            content = EMBEDDED.sub(_pack_embedded, unindented)
         else:
             figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
             content = pack_png(picture.getvalue())

@@ -7,7 +7,7 @@ from pipeline import confusion
 
 def test_smoke(project):
     confusion.main()
-    assert matplotlib.image.imread(project.reports / "figure6.png").shape[1] > 1400
+    assert matplotlib.image.imread(project.reports / "figure6.png").shape[1] > 1200
     names = sorted(file.name for file in project.reports.iterdir())
     assert names == ["figure6.png", "figure6.svg"]
 

@@ -15,7 +15,7 @@ def bars(figure) -> list[float]:
 def test_smoke(project):
     diagram.main()
     picture = matplotlib.image.imread(project.reports / "figure1.png")
-    assert picture.shape[1] > 1400
+    assert picture.shape[1] > 1200
     text = (project.reports / "figure1.svg").read_text(encoding="utf-8")
     assert "<svg" in text
     assert sorted(file.name for file in project.reports.iterdir()) == ["figure1.png", "figure1.svg"]

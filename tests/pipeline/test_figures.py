@@ -26,7 +26,7 @@ def test_smoke(project):
     figures.main()
     picture = matplotlib.image.imread(project.reports / "figure4.png")
     assert picture.shape[0] > 500
-    assert picture.shape[1] > 1500
+    assert picture.shape[1] > 1400
     assert "<svg" in (project.reports / "figure4.svg").read_text(encoding="utf-8")
     assert sorted(file.name for file in project.reports.iterdir()) == [
         "figure4.json",

@@ -14,7 +14,7 @@ def evaluated(project):
 
 def test_smoke(evaluated):
     margins.main()
-    assert matplotlib.image.imread(evaluated.reports / "figure5.png").shape[1] > 1400
+    assert matplotlib.image.imread(evaluated.reports / "figure5.png").shape[1] > 1200
     names = sorted(file.name for file in evaluated.reports.iterdir())
     assert names == ["figure5.png", "figure5.svg"]
 

@@ -15,7 +15,7 @@ def arrays_of(project):
 
 def test_smoke(pages):
     rankings.main()
-    assert matplotlib.image.imread(pages.reports / "figure7.png").shape[1] > 1400
+    assert matplotlib.image.imread(pages.reports / "figure7.png").shape[1] > 1200
     names = sorted(file.name for file in pages.reports.iterdir())
     assert names == ["figure7.png", "figure7.svg"]
 

@@ -14,7 +14,7 @@ def test_smoke(pages):
     samples.main()
     assert sorted(file.name for file in pages.reports.iterdir()) == NAMES
     for name in ("figure2.png", "figure3.png"):
-        assert matplotlib.image.imread(pages.reports / name).shape[1] > 1400
+        assert matplotlib.image.imread(pages.reports / name).shape[1] > 1200
 
 
 def test_files_are_the_same_every_time(pages):
