@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import compare, ensemble, evaluate, layout, tables
+from pipeline import compare, ensemble, evaluate, formats, tables
 from pipeline.layout import Column, Entry, Line, Section, Table
 from pipeline.metrics import Summary
 
@@ -33,7 +33,11 @@ def test_smoke(scored, caplog):
     caplog.set_level("INFO")
     tables.main()
     names = [f"table{n}.{ending}" for n in (1, 2, 3) for ending in ("csv", "md", "tex")]
-    assert sorted(file.name for file in scored.reports.iterdir()) == ["baseline.csv", *names]
+    assert sorted(file.name for file in scored.reports.iterdir()) == [
+        "baseline.csv",
+        *names,
+        "tables.json",
+    ]
     assert "Table II: Global pooling methods" in caplog.text
     assert "Fribourg" not in caplog.text
 
@@ -79,7 +83,7 @@ def test_table1_has_the_papers_layout(scored):
 def test_a_cell_that_a_table_does_not_list_leaves_a_gap(scored):
     listed = [name for name in scored.params.tables.table1 if name != "writers-max-m02"]
     scored.set("tables.table1", listed)
-    text = layout.to_markdown(built(scored)["table1"])
+    text = formats.to_markdown(built(scored)["table1"])
     row = next(line for line in text.splitlines() if line.startswith("| Max"))
     assert [cell.strip() for cell in row.split("|")][6:10] == ["–"] * 4
 
@@ -98,14 +102,14 @@ def test_markdown(scored):
 
 
 def test_the_paper_profile_says_that_data_are_the_same(scored):
-    text = layout.to_markdown(built(scored)["table2"])
+    text = formats.to_markdown(built(scored)["table2"])
     assert "not on this profile's data" in text
     (scored.data).rename("data/paper")
     scored.set("profiles.paper.writers.seeds", [0, 1])
     for task in ("scripts_a", "scripts_b"):
         scored.set(f"profiles.paper.{task}.seeds", [0, 1, 2])
     scored.set("profile", "paper")
-    text = layout.to_markdown(built(scored)["table2"])
+    text = formats.to_markdown(built(scored)["table2"])
     assert "measured on ICDAR17-WI: the data of this profile" in text
 
 
@@ -117,7 +121,7 @@ def table_of(*means, decimals=1):
 
 
 def test_all_best_values_as_printed_are_bold():
-    text = layout.to_markdown(table_of(50.04, 50.01, 49.9))
+    text = formats.to_markdown(table_of(50.04, 50.01, 49.9))
     assert text.count("**50.0**") == 2
     assert "| 49.9 |" in text
 
@@ -125,7 +129,7 @@ def test_all_best_values_as_printed_are_bold():
 def test_nothing_is_bold_without_measured_values():
     line = Line("cited", (Entry(None, 3.0),), reference="somebody")
     table = Table("t", "T", "t", (Column("mAP"),), (Section("s", (line,)),), (), 1)
-    assert "**" not in layout.to_markdown(table)
+    assert "**" not in formats.to_markdown(table)
 
 
 def test_a_star_marks_what_the_test_tells_from_average(scored):
@@ -204,7 +208,7 @@ def test_latex_is_well_formed(scored):
     scored.edit_run("writers-max-m05", 1, collapsed=True)
     evaluate.main()
     for name, table in built(scored).items():
-        text = layout.to_latex(table)
+        text = formats.to_latex(table)
         # Signs that pdflatex knows without further packages: Latin-1, as in Tébessa.
         assert all(ord(sign) < 256 for sign in text), name
         assert balanced(text)
@@ -223,7 +227,7 @@ def test_latex_is_well_formed(scored):
 
 
 def test_latex_escapes_every_special_character():
-    escaped = layout.latex_escape(r"a&b%c$d#e_f{g}h~i^j\k")
+    escaped = formats.latex_escape(r"a&b%c$d#e_f{g}h~i^j\k")
     assert escaped == (
         r"a\&b\%c\$d\#e\_f\{g\}h\textasciitilde{}i\textasciicircum{}j\textbackslash{}k"
     )
