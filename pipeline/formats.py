@@ -21,11 +21,11 @@ def numbers(entry: Entry) -> dict[str, float | int | None]:
     """All numbers of an entry by name, in percent or percentage points; the mean has no name."""
     measured = entry.measured
     found: dict[str, float | int | None] = {
-        "": measured and measured.mean,
-        "sd": measured and measured.sd,
+        "": None if measured is None else measured.mean,
+        "sd": None if measured is None else measured.sd,
         "paper": entry.paper,
         "less paper": entry.less_paper,
-        "collapsed": measured and measured.collapsed,
+        "collapsed": None if measured is None else measured.collapsed,
     }
     for name, field in COMPARED.items():
         found[name] = getattr(entry.comparison, field, None)

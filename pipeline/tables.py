@@ -158,9 +158,13 @@ def _notes(
         "best measured value of a column in bold.",
         f"‡ As printed in the paper, measured on {data}: {own}.",
     ]
+    drawn = "writers" if tasks == ("writers",) else "pages"
+    notes.append(
+        f"In brackets: {params.compare.confidence:.0%} interval of the mean of these runs, over "
+        f"{drawn} like those of the test set."
+    )
     entries = [entry for section in sections for line in section.lines for entry in line.entries]
     if any(entry.comparison and entry.comparison.baseline for entry in entries):
-        drawn = "writers" if tasks == ("writers",) else "pages"
         notes.append(
             f"* Differs from Avg on the same data and at the same margin: p < "
             f"{1 - params.compare.confidence:.2g} in a paired randomization test over {drawn}, "
