@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from pipeline.layout import ABSENT, HEADS, Column, Entry, Line, Section, Table, Text, signed
+from pipeline.layout import ABSENT, HEADS, Entry, Line, Section, Table, Text, signed
+from pipeline.metrics import Score
 
+AVERAGE = "Avg"
+SCORES: dict[Score, str] = {
+    "mAP": "mAP",
+    "accuracy": "mean accuracy",
+    "ensemble": "accuracy as an ensemble",
+}
 AHEAD, BEHIND, LEVEL = "ahead", "behind", "not told apart"
 
 
@@ -54,53 +62,87 @@ def probability(p: float) -> str:
     return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
-def findings(table: Table) -> list[str]:
-    """A sentence or two for each data set of a table and each heading of its columns."""
+class Finding(NamedTuple):
+    """What a table says of one data set."""
+
+    where: str
+    text: str
+
+
+def findings(table: Table) -> list[Finding]:
+    """Who leads, and how DGMP compares with Avg here and in the paper, for each data set."""
     found = []
     for section in table.sections:
-        for i, column in enumerate(table.columns):
-            lines = [line for line in section.lines if line.entries[i].measured]
-            if lines and column.score in ("mAP", "accuracy", "ensemble"):
-                found.append(_finding(table, section, column, i, lines))
+        said = [_count(table, section, "mAP")] if table.grouped else _lead(table, section)
+        if any(said):
+            where = f"{table.number}, {section.title}"
+            found.append(Finding(where, " ".join(filter(None, said))))
     return found
 
 
-def _finding(table: Table, section: Section, column: Column, i: int, lines: list[Line]) -> str:
-    best = section.best(i, table.decimals)
-    leaders = [line.label for line in lines if _shown(line.entries[i], table.decimals) == best]
-    place = f"{section.title}, {column.group}" if column.group else section.title
-    score = "accuracy of the ensemble" if column.score == "ensemble" else SCORES[column.score]
-    verb = "has" if len(leaders) == 1 else "have"
-    text = f"{place}: {' and '.join(leaders)} {verb} the highest {score}, {best}."
-    for line in lines:
-        if line.label.startswith("DGMP") and _compared(line.entries[i]):
-            text += " " + _against_average(line, i, lines)
+def _count(table: Table, section: Section, score: Score) -> str:
+    """A sentence on a table with a cell for each of several margins."""
+    pairs = [
+        (entry, _paper_of_average(section, i))
+        for line in section.lines
+        if _is_dgmp(line)
+        for i, (column, entry) in enumerate(zip(table.columns, line.entries, strict=True))
+        if column.score == score and _compared(entry)
+    ]
+    if not pairs:
+        return ""
+    entries = [entry for entry, _ in pairs]
+    higher = [e for e in entries if e.comparison and (e.comparison.difference or 0) > 0]
+    ahead, behind = (sum(verdict(e) == which for e in entries) for which in (AHEAD, BEHIND))
+    printed = [(e.paper, other) for e, other in pairs if e.paper is not None and other is not None]
+    text = (
+        f"DGMP has a higher {HEADS[score]} than Avg in {len(higher)} of {len(entries)} cells; it "
+        f"is ahead by more than chance in {ahead}, and behind in {behind}."
+    )
+    if printed:
+        above = sum(own > other for own, other in printed)
+        text += f" In the paper it is higher in {above} of {len(printed)}."
     return text
 
 
-SCORES = {"mAP": "mAP", "accuracy": "mean accuracy"}
+def _lead(table: Table, section: Section) -> list[str]:
+    said = []
+    for i, column in enumerate(table.columns):
+        lines = [line for line in section.lines if line.entries[i].measured]
+        if not lines or column.score not in SCORES:
+            continue
+        best = section.best(i, table.decimals)
+        leaders = [one.label for one in lines if _shown(one.entries[i], table.decimals) == best]
+        verb = "has" if len(leaders) == 1 else "have"
+        said.append(f"{' and '.join(leaders)} {verb} the highest {SCORES[column.score]}, {best}.")
+        said += [_against_average(section, line, i) for line in lines if _is_dgmp(line)]
+    return said
+
+
+def _is_dgmp(line: Line) -> bool:
+    return line.label.startswith("DGMP")
 
 
 def _shown(entry: Entry, decimals: int) -> str:
     return f"{entry.measured.mean:.{decimals}f}" if entry.measured else ""
 
 
-def _against_average(line: Line, i: int, lines: list[Line]) -> str:
+def _against_average(section: Section, line: Line, i: int) -> str:
     entry = line.entries[i]
     compared = entry.comparison
-    if compared is None or compared.difference is None:
+    if compared is None or compared.difference is None or compared.p_holm is None:
         return ""
-    tested = {
-        AHEAD: f"more than chance on these pages ({probability(compared.p_holm or 0)})",
-        BEHIND: f"more than chance on these pages ({probability(compared.p_holm or 0)})",
-        LEVEL: f"which may be chance ({probability(compared.p_holm or 0)})",
-    }[verdict(entry)]
-    text = f"{line.label}: {_points(compared.difference)} Avg, {tested}"
-    average = next((other for other in lines if other.label == HEADS["accuracy"]), None)
-    paper = average.entries[i].paper if average else None
+    chance = "more than chance" if entry.differs else "which may be chance"
+    text = f"{line.label} is {_points(compared.difference)} Avg, {chance}"
+    text += f" ({probability(compared.p_holm)})"
+    paper = _paper_of_average(section, i)
     if entry.paper is not None and paper is not None:
-        text += f"; in the paper {_points(entry.paper - paper)} Avg"
+        text += f"; in the paper {_points(entry.paper - paper)}"
     return text + "."
+
+
+def _paper_of_average(section: Section, i: int) -> float | None:
+    return next((one.entries[i].paper for one in section.lines if one.label == AVERAGE), None)
 
 
 def _points(difference: float) -> str:

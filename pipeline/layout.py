@@ -72,6 +72,11 @@ class Table:
     notes: tuple[str, ...]
     decimals: int
 
+    @property
+    def grouped(self) -> bool:
+        """Whether a score stands below several groups."""
+        return any(column.group for column in self.columns)
+
 
 class Text(NamedTuple):
     """A cell as people read it; `detail` is smaller: an interval, or a difference."""

@@ -73,7 +73,8 @@ def collect(params: Params, published: dict[str, Any]) -> dict[str, Any]:
         "HEADS": HEADS,
         "rows": rows,
         "comparison_rows": comparison_rows,
-        "findings": [text for table in tables for text in findings(table)],
+        "findings": [one for table in tables for one in findings(table)],
+        "command": _command(params),
         "pages": [_pages(params, task, title) for task, title in TASKS.items()],
         "cells": cells,
         "records": records,
@@ -91,8 +92,13 @@ def _cell(params: Params, name: str) -> dict[str, Any]:
         "pooling": pooling_label(params.poolings[cell.pooling]),
         "margin": cell.margin,
         "tables": [table.removeprefix("table") for table, names in params.tables if name in names],
-        "command": f"dvc exp run -S profile={params.profile} train@{name}",
+        "command": f"{_command(params)} train@{name}",
     }
+
+
+def _command(params: Params) -> str:
+    protocol = f" -S protocol={params.protocol}" if params.profile == "paper" else ""
+    return f"dvc exp run -S profile={params.profile}{protocol}"
 
 
 def _pages(params: Params, task: Task, title: str) -> dict[str, Any]:

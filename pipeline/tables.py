@@ -226,6 +226,7 @@ def record(params: Params, tables: Sequence[Table]) -> dict[str, Any]:
     shown = {name: None for _, names in params.tables for name in names}
     return {
         "profile": params.profile,
+        "protocol": params.protocol,
         "tables": {table.name: to_json(table) for table in tables},
         "cells": {name: origins(params, name) for name in shown},
     }
