@@ -26,40 +26,36 @@ def verdict(entry: Entry) -> str:
 
 
 def comparison_rows(section: Section) -> Iterator[list[Text]]:
-    """Differences from average pooling: label, then for each column difference and verdict."""
+    """Differences from average pooling: label, then one cell a column; bold where a test tells."""
     for line in section.lines:
-        if not any(_compared(entry) for entry in line.entries):
-            continue
-        row = [Text(line.label)]
-        for entry in line.entries:
-            compared = entry.comparison
-            if compared is None or not _compared(entry):
-                row += [Text(ABSENT), Text(ABSENT)]
-                continue
-            low, high = compared.difference_low or 0, compared.difference_high or 0
-            row.append(Text(signed(compared.difference or 0), detail=_between(low, high)))
-            p = probability(compared.p_holm or 0)
-            row.append(Text(verdict(entry), bold=entry.differs, detail=p))
-        yield row
+        if any(_compared(entry) for entry in line.entries):
+            yield [Text(line.label), *map(_comparison, line.entries)]
+
+
+def _comparison(entry: Entry) -> Text:
+    one = entry.comparison
+    if one is None or one.difference is None or one.p_holm is None:
+        return Text(ABSENT)
+    said = f", {verdict(entry)}" if entry.differs else ""
+    detail = probability(one.p_holm)
+    if one.difference_low is not None and one.difference_high is not None:
+        detail = f"[{signed(one.difference_low)}, {signed(one.difference_high)}] {detail}"
+    return Text(signed(one.difference) + said, bold=entry.differs, detail=detail)
 
 
 def _compared(entry: Entry) -> bool:
     return entry.comparison is not None and entry.comparison.difference is not None
 
 
-def _between(low: float, high: float) -> str:
-    return f"[{signed(low)}, {signed(high)}]"
-
-
 def probability(p: float) -> str:
-    """A p-value as people read it.
+    """A p-value as people read it, in one piece.
 
-    >>> probability(0.00011), probability(0.0449), probability(0.35)
-    ('p < 0.001', 'p = 0.045', 'p = 0.35')
+    >>> [probability(p).replace("\N{NO-BREAK SPACE}", " ") for p in (0.00011, 0.0449, 0.35)]
+    ['p < 0.001', 'p = 0.045', 'p = 0.35']
     """
     if p < 0.001:
-        return "p < 0.001"
-    return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+        return "p\N{NO-BREAK SPACE}<\N{NO-BREAK SPACE}0.001"
+    return f"p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p:.{3 if p < 0.1 else 2}f}"
 
 
 class Finding(NamedTuple):
@@ -114,7 +110,7 @@ def _lead(table: Table, section: Section) -> list[str]:
         best = section.best(i, table.decimals)
         leaders = [one.label for one in lines if _shown(one.entries[i], table.decimals) == best]
         verb = "has" if len(leaders) == 1 else "have"
-        said.append(f"{' and '.join(leaders)} {verb} the highest {SCORES[column.score]}, {best}.")
+        said.append(f"{_listed(leaders)} {verb} the highest {SCORES[column.score]}, {best}.")
         said += [_against_average(section, line, i) for line in lines if _is_dgmp(line)]
     return said
 
@@ -132,12 +128,12 @@ def _against_average(section: Section, line: Line, i: int) -> str:
     compared = entry.comparison
     if compared is None or compared.difference is None or compared.p_holm is None:
         return ""
-    chance = "more than chance" if entry.differs else "which may be chance"
-    text = f"{line.label} is {_points(compared.difference)} Avg, {chance}"
-    text += f" ({probability(compared.p_holm)})"
+    chance = "more than chance" if entry.differs else "perhaps by chance"
+    text = f"{line.label} is {_points(compared.difference)} {AVERAGE}"
+    text += f", {chance} ({probability(compared.p_holm)})"
     paper = _paper_of_average(section, i)
     if entry.paper is not None and paper is not None:
-        text += f"; in the paper {_points(entry.paper - paper)}"
+        text += f"; in the paper it is {_points(entry.paper - paper)} it"
     return text + "."
 
 
@@ -146,5 +142,10 @@ def _paper_of_average(section: Section, i: int) -> float | None:
 
 
 def _points(difference: float) -> str:
-    side = "above" if difference >= 0 else "below"
-    return f"{abs(difference):.1f} points {side}"
+    if abs(difference) < 0.05:
+        return "level with"
+    return f"{abs(difference):.1f} points {'above' if difference > 0 else 'below'}"
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -70,6 +70,7 @@ def collect(params: Params, published: dict[str, Any]) -> dict[str, Any]:
         "profile": params.active,
         "source": params.active.acquire.source,
         "tables": tables,
+        "notes": list(dict.fromkeys(note for table in tables for note in table.notes)),
         "HEADS": HEADS,
         "rows": rows,
         "comparison_rows": comparison_rows,
