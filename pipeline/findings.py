@@ -105,7 +105,7 @@ def _lead(table: Table, section: Section) -> list[str]:
     said = []
     for i, column in enumerate(table.columns):
         lines = [line for line in section.lines if line.entries[i].measured]
-        if not lines or column.score not in SCORES:
+        if len(lines) < 2 or column.score not in SCORES:
             continue
         best = section.best(i, table.decimals)
         leaders = [one.label for one in lines if _shown(one.entries[i], table.decimals) == best]

@@ -182,5 +182,5 @@ def to_latex(table: Table) -> str:
                 ]
                 lines.append(" & ".join(details) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}}"]
-    lines += [rf"\par\footnotesize {latex_escape(note)}" for note in table.notes]
+    lines += [rf"\par\raggedright\footnotesize {latex_escape(note)}" for note in table.notes]
     return "\n".join([*lines, r"\end{table}"]) + "\n"

@@ -55,7 +55,9 @@ def summarize(records: Iterable[Record | None]) -> MadeBy:
         runs=len(every),
         recorded=len(found),
         machines=_once(map(_machine, found)),
-        software=_once(f"Python {one['python']}, {one['system']}" for one in found),
+        software=_once(
+            f"Python {one['python']} on {one['system'].partition('-')[0]}" for one in found
+        ),
         commits=_once(map(commit_of, found)),
         seconds=sum(one["seconds"] for one in found),
     )
