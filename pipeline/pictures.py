@@ -34,14 +34,14 @@ CAPTIONS = (
     Caption(
         "figure2",
         "Figure 2: pages of writers",
-        "Pages of the test set: writers that are hard to tell apart, and writers that are not.",
-        "Sample pages of several writers, two of each beside one another.",
+        "Two pages of one writer of the test set, and a page each of others.",
+        "Sample pages: two by one writer, then one each by other writers.",
     ),
     Caption(
         "figure3",
         "Figure 3: script types",
-        "A page of each script type.",
-        "Sample pages, one for each script type, with its name.",
+        "Pages of script types that the trained networks take for each other.",
+        "Sample pages of script types that look alike, with their names.",
     ),
     Caption(
         "figure4",
@@ -53,15 +53,15 @@ CAPTIONS = (
     Caption(
         "figure5",
         "Figure 5: λ and margin",
-        "mAP of Table I against the initial λ, one curve for each margin of the triplet loss. The "
+        "mAP of Table I against the initial λ, and against the margin of the triplet loss. The "
         "larger λ, the closer DGMP is to average pooling.",
-        "Curves of mAP against λ, one for each margin, with average and maximum as levels.",
+        "Curves of mAP against λ, and against the margin, for DGMP beside the other poolings.",
     ),
     Caption(
         "figure6",
         "Figure 6: confusion",
-        "How many pages of each true class (rows) were given which class (columns).",
-        "Confusion matrices of the script types, with the poolings side by side.",
+        "How often pages of a true class (row) were given which class (column).",
+        "Confusion matrices of the script types, average pooling beside DGMP.",
     ),
     Caption(
         "figure7",
