@@ -4,7 +4,7 @@ GPUS ?= 1
 # Stages call python and dvc by name, as in an activated environment.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup repro train-cells check-data test lint format bench agreement lock clean
+.PHONY: help setup repro readme train-cells check-data test lint format bench agreement lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ train-cells: setup  ## The same, with the table cells side by side: make train-c
 		--process-slot-var=CUDA_VISIBLE_DEVICES \
 		sh -c 'dvc --wait-for-lock repro --single-item "$$0" || exit 1'
 	$(RUN) dvc repro
+
+readme: setup  ## Write the tables of reports/scribes into README.md
+	$(RUN) python -m pipeline.readme
 
 check-data: setup  ## Say what is there of the paper's data, what is missing, and what to do
 	@$(RUN) python -m pipeline.check_data

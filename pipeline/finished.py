@@ -125,7 +125,7 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
                     "again; finished seeds and epochs are kept"
                 ) from None
     if processes.main:
-        _collect(runs, folders, output)
+        _collect(runs, identities, folders, output)
 
 
 def _join(params: Params) -> Processes:
@@ -169,12 +169,22 @@ def _train_into(params: Params, data: TaskData[Any], around: dict[str, Any], job
     remove_checkpoints(params, job.run)
 
 
-def _collect(runs: Sequence[Run], folders: Sequence[Path], output: Path) -> None:
+def _collect(
+    runs: Sequence[Run], identities: Sequence[Identity], folders: Sequence[Path], output: Path
+) -> None:
     output.mkdir(parents=True, exist_ok=True)
     for run, folder in zip(runs, folders, strict=True):
         shutil.copyfile(folder / "weights.safetensors", output / f"seed{run.seed}.safetensors")
         shutil.copyfile(folder / "predictions.npz", output / f"seed{run.seed}.npz")
     curves = pd.concat([pd.read_csv(folder / "epochs.csv") for folder in folders])
     curves.to_csv(output / "curves.csv", index=False)
-    summaries = [json.loads((folder / "run.json").read_text()) for folder in folders]
+    summaries = [
+        json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        | {
+            "fingerprint": identity.fingerprint,
+            "weights": digest_of([folder / "weights.safetensors"]),
+            "identity": identity.parts,
+        }
+        for identity, folder in zip(identities, folders, strict=True)
+    ]
     (output / "runs.json").write_text(json.dumps(summaries, indent=2) + "\n", encoding="utf-8")

@@ -80,11 +80,14 @@ def find_provenance(params: Params, name: str, seed: int) -> dict[str, Any] | No
     weights = folder / f"seed{seed}.safetensors"
     if not weights.is_file():
         return None
-    wanted = digest_of([weights])
+    return read_records(params).get(digest_of([weights]))
+
+
+def read_records(params: Params) -> dict[str, dict[str, Any]]:
+    """The provenance of all finished runs by the digest of their weights, the newest of equals."""
     files = (params.data / "finished").glob(f"*/{PROVENANCE}")
     records = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    found = [record for record in records if record["weights"] == wanted]
-    return max(found, key=lambda record: record["started"], default=None)
+    return {one["weights"]: one for one in sorted(records, key=lambda one: one["started"])}
 
 
 def digest_of(files: Sequence[Path]) -> str:

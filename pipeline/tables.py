@@ -1,13 +1,14 @@
 """Stage tables: scores of all runs, beside the paper's -> Tables I to III and the baseline.
 
 Reads evaluate/{scores,untrained}.csv, ensemble/scores.csv and compare/comparisons.csv below
-data/<profile>/, and data/published.yaml. Writes reports/<profile>/table1|table2|table3.{csv,md,tex}
-and baseline.csv.
-All three formats are rendered from one `Table`.
+data/<profile>/, train/<cell>/runs.json, and data/published.yaml. Writes
+reports/<profile>/table1|table2|table3.{csv,md,tex}, tables.json, which holds all three and where
+each cell comes from, and baseline.csv. All formats are rendered from one `Table`.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -19,18 +20,10 @@ import yaml
 from pipeline.command import run
 from pipeline.compare import Comparison, read_comparisons
 from pipeline.evaluate import csv_text, read_runs, write_text
-from pipeline.layout import (
-    Column,
-    Entry,
-    Line,
-    Section,
-    Table,
-    to_csv,
-    to_latex,
-    to_markdown,
-    to_screen,
-)
+from pipeline.formats import to_csv, to_json, to_latex, to_markdown
+from pipeline.layout import Column, Entry, Line, Section, Table, to_screen
 from pipeline.metrics import Results, Score, pooling_label, read_results
+from pipeline.origins import origins
 from pipeline.params import Cell, Params, Task, load_params
 
 PUBLISHED = Path("data/published.yaml")
@@ -143,7 +136,7 @@ def _entry(
     paper = published["cells"][table].get(cell, {}).get(score)
     comparison = comparisons[cell, score]
     differs = comparison.p_holm is not None and comparison.p_holm < level
-    return Entry(results.summarize(cell, score), paper, comparison, differs)
+    return Entry(results.summarize(cell, score), paper, comparison, differs, cell)
 
 
 def _data(params: Params, task: Task) -> str:
@@ -165,9 +158,13 @@ def _notes(
         "best measured value of a column in bold.",
         f"‡ As printed in the paper, measured on {data}: {own}.",
     ]
+    drawn = "writers" if tasks == ("writers",) else "pages"
+    notes.append(
+        f"In brackets: {params.compare.confidence:.0%} interval of the mean of these runs, over "
+        f"{drawn} like those of the test set."
+    )
     entries = [entry for section in sections for line in section.lines for entry in line.entries]
     if any(entry.comparison and entry.comparison.baseline for entry in entries):
-        drawn = "writers" if tasks == ("writers",) else "pages"
         notes.append(
             f"* Differs from Avg on the same data and at the same margin: p < "
             f"{1 - params.compare.confidence:.2g} in a paired randomization test over {drawn}, "
@@ -224,14 +221,28 @@ def baseline(params: Params, results: Results) -> str:
     return csv_text(rows)
 
 
+def record(params: Params, tables: Sequence[Table]) -> dict[str, Any]:
+    """The content of tables.json: the tables, and the origins of the cells that they show."""
+    shown = {name: None for _, names in params.tables for name in names}
+    return {
+        "profile": params.profile,
+        "protocol": params.protocol,
+        "tables": {table.name: to_json(table) for table in tables},
+        "cells": {name: origins(params, name) for name in shown},
+    }
+
+
 def main() -> None:
     params = load_params()
     published = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
-    for table in build_tables(params, published):
+    tables = build_tables(params, published)
+    for table in tables:
         for ending, render in (("csv", to_csv), ("md", to_markdown), ("tex", to_latex)):
             write_text(params.reports / f"{table.name}.{ending}", render(table))
         if table.name != "table1":
             log.info("%s", to_screen(table))
+    text = json.dumps(record(params, tables), ensure_ascii=False, indent=1)
+    write_text(params.reports / "tables.json", text + "\n")
     write_text(params.reports / "baseline.csv", baseline(params, read_results(params)))
 
 

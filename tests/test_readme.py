@@ -7,15 +7,33 @@ from typing import Any
 import pytest
 import torch
 
+from pipeline.readme import BEGIN, END, TABLES, with_tables
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("table", ["table1", "table2", "table3"])
-def test_tables_are_those_of_the_reports(table: str) -> None:
-    report = (ROOT / "reports" / "scribes" / f"{table}.md").read_text(encoding="utf-8")
-    missing = [line for line in report.splitlines() if line.startswith("|") and line not in README]
-    assert not missing, f"README.md does not show these lines of {table}.md: {missing}"
+def test_tables_are_those_of_the_reports() -> None:
+    tables = [(ROOT / file).read_text(encoding="utf-8") for file in TABLES]
+    assert sum(line in README for table in tables for line in table.splitlines()) > 30
+    assert with_tables(README, tables) == README, (
+        "the tables are older than the reports: make readme"
+    )
+
+
+def test_tables_take_the_place_of_older_ones() -> None:
+    tables = ["# Table I: new\n\n| a |\n\n- note\n", "# Table II: newer\n\n| b |\n\n- note\n"]
+    text = with_tables(f"before\n{BEGIN}old\n{END}after\n", tables)
+    assert text.startswith(f"before\n{BEGIN}**Table I: new**\n\n| a |\n\n**Table II: newer**")
+    assert text.endswith(f"| b |\n\n- note\n{END}after\n")
+    assert text.count("- note") == 1
+    assert with_tables(text, tables) == text
+
+
+@pytest.mark.parametrize("readme", ["no marks", BEGIN, f"{BEGIN}{END}{BEGIN}"])
+def test_a_readme_without_its_marks(readme: str) -> None:
+    with pytest.raises(ValueError, match=r"README.md must hold the line <!--"):
+        with_tables(readme, ["# Table I: new"])
 
 
 def test_make_targets_exist() -> None:

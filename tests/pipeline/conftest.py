@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,7 +133,15 @@ def write_cell(params: Params, name: str, cell: Cell, seeds, position: int) -> N
         rng = np.random.default_rng([position, seed])
         np.savez(folder / f"seed{seed}.npz", **predictions(cell.task, rng, 2.0 if trained else 0.5))
     runs = [
-        {"seed": s, "best_epoch": 4, "validation_score": 70.0 + s, "collapsed": False}
+        {
+            "seed": s,
+            "best_epoch": 4,
+            "validation_score": 70.0 + s,
+            "collapsed": False,
+            "fingerprint": f"{position:08x}{s:08x}",
+            "weights": f"{position:032x}{s:032x}",
+            "identity": identity(params, cell, s),
+        }
         for s in seeds
     ]
     (folder / "runs.json").write_text(json.dumps(runs), encoding="utf-8")
@@ -140,6 +149,21 @@ def write_cell(params: Params, name: str, cell: Cell, seeds, position: int) -> N
         pooling = params.poolings[cell.pooling]
         start = pooling.lambda_ if pooling.name == "dgmp" else None
         write_curves(folder / "curves.csv", start, seeds, position)
+
+
+def identity(params: Params, cell: Cell, seed: int) -> dict[str, Any]:
+    settings = {
+        "cell": cell.model_dump(),
+        "pooling": params.poolings[cell.pooling].model_dump(),
+        "seed": seed,
+    }
+    return {
+        "settings": settings,
+        "data": f"{cell.task:f<64}",
+        "code": "c" * 64,
+        "libraries": {"torch": "2"},
+        "device": "cpu",
+    }
 
 
 def predictions(task: str, rng: np.random.Generator, signal: float) -> dict[str, np.ndarray]:

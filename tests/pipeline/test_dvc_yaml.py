@@ -29,7 +29,7 @@ NOT_LISTED = {
 }
 
 # They look at the pipeline, and make nothing that it needs.
-COMMANDS = {"check_data"}
+COMMANDS = {"check_data", "readme"}
 
 
 def stages_of(folder: Path, profile: str) -> dict[str, PipelineStage]:

@@ -254,7 +254,12 @@ def test_real_runs_hold_what_the_later_stages_read():
         assert set(predictions) == {"descriptors", "labels", "files"}
         assert predictions["descriptors"].shape == (6, 32 * WIDTH)
     (run,) = json.loads(Path("out/runs.json").read_text())
-    assert set(run) == {"seed", "best_epoch", "validation_score", "collapsed", "short_writers"}
+    facts = {"seed", "best_epoch", "validation_score", "collapsed", "short_writers"}
+    assert set(run) == facts | {"fingerprint", "weights", "identity"}
+    (record,) = (params.data / "finished").glob("*/provenance.json")
+    assert run["fingerprint"] == record.parent.name
+    assert run["weights"] == json.loads(record.read_text())["weights"]
+    assert run["identity"] == json.loads(record.read_text())["identity"]
     curves = pd.read_csv("out/curves.csv")
     assert curves.epoch.tolist() == [1, 2]
     assert not curves.isna().any().any()

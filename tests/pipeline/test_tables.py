@@ -1,12 +1,15 @@
 import csv
+import json
 import re
+import shutil
+import subprocess
 from statistics import mean, stdev
 
 import numpy as np
 import pytest
 import yaml
 
-from pipeline import compare, ensemble, evaluate, layout, tables
+from pipeline import compare, ensemble, evaluate, formats, tables
 from pipeline.layout import Column, Entry, Line, Section, Table
 from pipeline.metrics import Summary
 
@@ -33,7 +36,11 @@ def test_smoke(scored, caplog):
     caplog.set_level("INFO")
     tables.main()
     names = [f"table{n}.{ending}" for n in (1, 2, 3) for ending in ("csv", "md", "tex")]
-    assert sorted(file.name for file in scored.reports.iterdir()) == ["baseline.csv", *names]
+    assert sorted(file.name for file in scored.reports.iterdir()) == [
+        "baseline.csv",
+        *names,
+        "tables.json",
+    ]
     assert "Table II: Global pooling methods" in caplog.text
     assert "Fribourg" not in caplog.text
 
@@ -59,6 +66,84 @@ def test_csv_agrees_with_the_oracle(scored):
     assert row["ensemble paper"] == "82.2"
 
 
+def test_differences_from_the_paper_and_intervals_are_in_every_format(scored):
+    tables.main()
+    row = {row["pooling"]: row for row in read_csv(scored.reports / "table2.csv")}["LSE, r = 10"]
+    mean, paper, low, high = (float(row[f"mAP{part}"]) for part in ("", " paper", " low", " high"))
+    assert float(row["mAP less paper"]) == pytest.approx(mean - paper, abs=1e-4)
+    assert low <= mean <= high
+    interval, less = f"[{low:.1f}, {high:.1f}]", f"{mean - paper:+.1f}"
+    line = next(
+        line
+        for line in (scored.reports / "table2.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("| LSE")
+    )
+    assert f"<br>{interval} | 51.4 |" in line
+    tex = (scored.reports / "table2.tex").read_text(encoding="utf-8")
+    assert rf"{{\scriptsize {interval}}} & {{\scriptsize {less.replace('-', '$-$')}}}" in tex
+    assert row["mAP less paper"] != ""
+    cited = {row["pooling"]: row for row in read_csv(scored.reports / "table2.csv")}["Unsupervised"]
+    assert cited["mAP less paper"] == ""
+
+
+def test_json_holds_the_numbers_of_the_csv(scored):
+    tables.main()
+    content = json.loads((scored.reports / "tables.json").read_text(encoding="utf-8"))
+    for name in ("table1", "table2", "table3"):
+        lines = [line for part in content["tables"][name]["sections"] for line in part["lines"]]
+        found = read_csv(scored.reports / f"{name}.csv")
+        assert len(lines) == len(found)
+        for line, row in zip(lines, found, strict=True):
+            assert line["pooling"] == row["pooling"]
+            for one in line["scores"]:
+                column = " ".join(filter(None, [one["score"], one["group"]]))
+                for key, suffix in (("mean", ""), ("less_paper", " less paper"), ("p", " p")):
+                    shown = row[column + suffix]
+                    assert (None if shown == "" else float(shown)) == one[key]
+                assert (one["cell"] is None) == (row["reference"] != "")
+
+
+def test_json_tells_where_each_cell_comes_from(scored):
+    tables.main()
+    content = json.loads((scored.reports / "tables.json").read_text(encoding="utf-8"))
+    shown = {
+        one["cell"]
+        for table in content["tables"].values()
+        for part in table["sections"]
+        for line in part["lines"]
+        for one in line["scores"]
+        if one["cell"]
+    }
+    assert shown == content["cells"].keys() == scored.params.cells.keys()
+    cell = content["cells"]["writers-dgmp-1k-m02"]
+    facts = json.loads(scored.run("writers-dgmp-1k-m02", "runs.json").read_text())
+    assert cell["settings"]["pooling"]["lambda_"] == 1000
+    assert cell["settings"]["cell"]["margin"] == 0.2
+    assert "seed" not in cell["settings"]
+    assert cell["data"] == facts[0]["identity"]["data"]
+    assert cell["command"] == "dvc repro train@writers-dgmp-1k-m02"
+    kept = ("seed", "fingerprint", "weights")
+    assert [{key: run[key] for key in kept} for run in cell["runs"]] == [
+        {key: fact[key] for key in kept} for fact in facts
+    ]
+    text = json.dumps(content)
+    assert not any(word in text for word in ("commit", "started", "seconds", "processor"))
+
+
+def test_runs_that_do_not_belong_together(scored):
+    name = "writers-max-m02"
+    other = json.loads(scored.run(name, "runs.json").read_text())[1]["identity"] | {"data": "x"}
+    scored.edit_run(name, 1, identity=other)
+    with pytest.raises(
+        ValueError, match=rf"{name}/runs\.json has runs of different settings, data"
+    ):
+        tables.main()
+    facts = [{"seed": s, "best_epoch": 1, "validation_score": 1.0} for s in (0, 1)]
+    scored.run(name, "runs.json").write_text(json.dumps(facts))
+    with pytest.raises(ValueError, match=rf"seed 0 was made of: run `dvc repro -f train@{name}`"):
+        tables.main()
+
+
 def test_table1_has_the_papers_layout(scored):
     table = built(scored)["table1"]
     assert [column.group for column in table.columns[::2]] == [
@@ -79,7 +164,7 @@ def test_table1_has_the_papers_layout(scored):
 def test_a_cell_that_a_table_does_not_list_leaves_a_gap(scored):
     listed = [name for name in scored.params.tables.table1 if name != "writers-max-m02"]
     scored.set("tables.table1", listed)
-    text = layout.to_markdown(built(scored)["table1"])
+    text = formats.to_markdown(built(scored)["table1"])
     row = next(line for line in text.splitlines() if line.startswith("| Max"))
     assert [cell.strip() for cell in row.split("|")][6:10] == ["–"] * 4
 
@@ -98,14 +183,14 @@ def test_markdown(scored):
 
 
 def test_the_paper_profile_says_that_data_are_the_same(scored):
-    text = layout.to_markdown(built(scored)["table2"])
+    text = formats.to_markdown(built(scored)["table2"])
     assert "not on this profile's data" in text
     (scored.data).rename("data/paper")
     scored.set("profiles.paper.writers.seeds", [0, 1])
     for task in ("scripts_a", "scripts_b"):
         scored.set(f"profiles.paper.{task}.seeds", [0, 1, 2])
     scored.set("profile", "paper")
-    text = layout.to_markdown(built(scored)["table2"])
+    text = formats.to_markdown(built(scored)["table2"])
     assert "measured on ICDAR17-WI: the data of this profile" in text
 
 
@@ -117,7 +202,7 @@ def table_of(*means, decimals=1):
 
 
 def test_all_best_values_as_printed_are_bold():
-    text = layout.to_markdown(table_of(50.04, 50.01, 49.9))
+    text = formats.to_markdown(table_of(50.04, 50.01, 49.9))
     assert text.count("**50.0**") == 2
     assert "| 49.9 |" in text
 
@@ -125,7 +210,7 @@ def test_all_best_values_as_printed_are_bold():
 def test_nothing_is_bold_without_measured_values():
     line = Line("cited", (Entry(None, 3.0),), reference="somebody")
     table = Table("t", "T", "t", (Column("mAP"),), (Section("s", (line,)),), (), 1)
-    assert "**" not in layout.to_markdown(table)
+    assert "**" not in formats.to_markdown(table)
 
 
 def test_a_star_marks_what_the_test_tells_from_average(scored):
@@ -191,6 +276,28 @@ def test_collapsed_runs_bear_a_dagger_and_a_note_with_their_number(scored):
     assert r"\textsuperscript{\textdagger}" in tex
 
 
+@pytest.mark.skipif(
+    not any(map(shutil.which, ("pdflatex", "tectonic"))), reason="no LaTeX is installed"
+)
+def test_latex_compiles(scored):
+    scored.edit_run("writers-max-m05", 1, collapsed=True)
+    evaluate.main()
+    tables.main()
+    inputs = "".join(rf"\input{{table{n}.tex}}" for n in (1, 2, 3))
+    document = (
+        rf"\documentclass{{article}}\usepackage{{booktabs,graphicx}}\begin{{document}}{inputs}"
+    )
+    (scored.reports / "all.tex").write_text(document + r"\end{document}", encoding="utf-8")
+    latex = shutil.which("pdflatex")
+    command = [latex, "-interaction=nonstopmode", "-halt-on-error"] if latex else ["tectonic"]
+    ended = subprocess.run(
+        [*command, "all.tex"], cwd=scored.reports, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stdout[-2000:]
+    assert "Missing character" not in (scored.reports / "all.log").read_text(errors="replace")
+    assert (scored.reports / "all.pdf").stat().st_size > 10_000
+
+
 def balanced(text):
     text = re.sub(r"\\[\\{}&%$#_]", "", text)
     depth = 0
@@ -204,7 +311,7 @@ def test_latex_is_well_formed(scored):
     scored.edit_run("writers-max-m05", 1, collapsed=True)
     evaluate.main()
     for name, table in built(scored).items():
-        text = layout.to_latex(table)
+        text = formats.to_latex(table)
         # Signs that pdflatex knows without further packages: Latin-1, as in Tébessa.
         assert all(ord(sign) < 256 for sign in text), name
         assert balanced(text)
@@ -223,7 +330,7 @@ def test_latex_is_well_formed(scored):
 
 
 def test_latex_escapes_every_special_character():
-    escaped = layout.latex_escape(r"a&b%c$d#e_f{g}h~i^j\k")
+    escaped = formats.latex_escape(r"a&b%c$d#e_f{g}h~i^j\k")
     assert escaped == (
         r"a\&b\%c\$d\#e\_f\{g\}h\textasciitilde{}i\textasciicircum{}j\textbackslash{}k"
     )

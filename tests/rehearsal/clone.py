@@ -17,7 +17,7 @@ WRITERS, SCRIPTS = "writers-dgmp-1k-m01", ["scripts-a-dgmp-5k", "scripts-b-avg"]
 CELLS = [WRITERS, *SCRIPTS]
 PAGE = {"height": 96, "width": 120, "line_pitch": 24}
 # Modules that are run, but not by DVC.
-COMMANDS = {"check_data"}
+COMMANDS = {"check_data", "readme"}
 
 
 class Clone:

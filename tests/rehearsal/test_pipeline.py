@@ -27,7 +27,7 @@ from tests.rehearsal.clone import (
 
 # DVC keeps no run cache of stages whose outputs git tracks; they take seconds each.
 DRAWN = {"diagram", "samples", "figures", "margins", "confusion", "rankings", "gallery", "lambdas"}
-REPORTERS = {"tables", "metrics", *DRAWN}
+REPORTERS = {"tables", "metrics", "report", *DRAWN}
 
 pytestmark = pytest.mark.rehearsal
 
@@ -55,6 +55,11 @@ def test_repro_makes_all_tables_and_figures(clone):
     for name in (f"figure{number}" for number in range(1, 9)):
         assert reports[f"{name}.png"].startswith(b"\x89PNG")
         assert b"<svg" in reports[f"{name}.svg"]
+    assert b"<h1>Deep Generalized Max Pooling</h1>" in reports["index.html"]
+    records = json.loads(reports["provenance.json"])
+    commit = clone.run("git", "rev-parse", "HEAD").strip()
+    assert {run["git"]["commit"] for runs in records.values() for run in runs.values()} == {commit}
+    assert f"commit {commit[:12]}".encode() in reports["index.html"]
     assert reports["table1.md"].startswith(b"# Table I")
     assert r"\begin{tabular}" in reports["table3.tex"].decode()
     metrics = clone.metrics()

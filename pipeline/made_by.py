@@ -1,0 +1,97 @@
+"""Which commit and which machine made the runs of a report, and how long they took.
+
+None of it is in what DVC keeps of a run: the same run on another day has another time. It is read
+from the records beside the finished runs, and missing for runs that came out of DVC's cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Record = Mapping[str, Any]
+
+KEPT = (
+    "started",
+    "seconds",
+    "resumed_after",
+    "git",
+    "system",
+    "processor",
+    "cores",
+    "device",
+    "processes",
+    "python",
+)
+
+
+@dataclass(frozen=True)
+class MadeBy:
+    """The records of all runs in short; each text once, in order.
+
+    Attributes:
+        runs: number of runs.
+        recorded: how many of them have a record.
+        machines: processor and cores, or GPU.
+        software: Python and system.
+        commits: short commits, with a mark where files differed from them.
+        seconds: of training and prediction, all runs together.
+    """
+
+    runs: int
+    recorded: int
+    machines: tuple[str, ...]
+    software: tuple[str, ...]
+    commits: tuple[str, ...]
+    seconds: float
+
+
+def summarize(records: Iterable[Record | None]) -> MadeBy:
+    """The records of runs in short; None for a run without one."""
+    every = list(records)
+    found = [record for record in every if record is not None]
+    return MadeBy(
+        runs=len(every),
+        recorded=len(found),
+        machines=_once(map(_machine, found)),
+        software=_once(
+            f"Python {one['python']} on {one['system'].partition('-')[0]}" for one in found
+        ),
+        commits=_once(map(commit_of, found)),
+        seconds=sum(one["seconds"] for one in found),
+    )
+
+
+def _once(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
+
+
+def _machine(record: Record) -> str:
+    processor = f"{record['processor']}, {record['cores']} cores"
+    name = record["device"].get("name")
+    return f"{name} with {processor}" if name else f"{processor}, no GPU"
+
+
+def commit_of(record: Record) -> str:
+    """The commit in short, with a mark where files differed from it."""
+    git = record["git"]
+    if git is None:
+        return "no repository"
+    return git["commit"][:12] + (" with changes" if git["changed"] else "")
+
+
+def keep(record: Record | None) -> dict[str, Any] | None:
+    """What the report writes down of a record: all but settings and lists of libraries."""
+    return None if record is None else {name: record[name] for name in KEPT}
+
+
+def duration(seconds: float) -> str:
+    """A time in hours, minutes or seconds.
+
+    >>> duration(44), duration(660), duration(9000)
+    ('44 seconds', '11 minutes', '2.5 hours')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -1,0 +1,125 @@
+"""The figures of a report, in order, with what they show in words, as parts of a page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+# A page of nine figures stays below two megabytes; wider pictures are no sharper on a screen.
+MOST_BYTES, MOST_PIXELS = 160_000, 1600
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What stands below a figure, and what is read out in its place."""
+
+    name: str
+    title: str
+    text: str
+    alternative: str
+
+
+CAPTIONS = (
+    Caption(
+        "figure1",
+        "Figure 1: the layer",
+        "Every location of the activation volume gets a weight, so that rare activations count as "
+        "much as frequent ones; λ is learned with the network.",
+        "Diagram: page, network, activation volume, the ridge regression of DGMP, descriptor.",
+    ),
+    Caption(
+        "figure2",
+        "Figure 2: pages of writers",
+        "Two pages of one writer of the test set, and a page each of others.",
+        "Sample pages: two by one writer, then one each by other writers.",
+    ),
+    Caption(
+        "figure3",
+        "Figure 3: script types",
+        "Pages of script types that the trained networks take for each other.",
+        "Sample pages of script types that look alike, with their names.",
+    ),
+    Caption(
+        "figure4",
+        "Figure 4: validation error",
+        "By epoch, mean over the runs within a band of one standard deviation; the lower, the "
+        "better. The axis is logarithmic.",
+        "Curves of the validation error by epoch, one for each pooling, in a panel for each task.",
+    ),
+    Caption(
+        "figure5",
+        "Figure 5: λ and margin",
+        "mAP of Table I against the initial λ, and against the margin of the triplet loss. The "
+        "larger λ, the closer DGMP is to average pooling.",
+        "Curves of mAP against λ, and against the margin, for DGMP beside the other poolings.",
+    ),
+    Caption(
+        "figure6",
+        "Figure 6: confusion",
+        "How often pages of a true class (row) were given which class (column).",
+        "Confusion matrices of the script types, average pooling beside DGMP.",
+    ),
+    Caption(
+        "figure7",
+        "Figure 7: retrieval",
+        "Query pages with the five pages that were found first, right ones and wrong ones marked.",
+        "Rows of pages: a query, then the five nearest pages, each marked as right or wrong.",
+    ),
+    Caption(
+        "figure8",
+        "Figure 8: where DGMP looks",
+        "The weights of DGMP over test pages; average pooling would give 1 everywhere.",
+        "Test pages under a colour map of the weights that DGMP gives their locations.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    caption: Caption
+    source: str
+    width: int
+    height: int
+
+
+def read_pictures(folder: Path) -> list[Picture]:
+    """The figures that are there as PNG, in order.
+
+    Raises:
+        ValueError: a picture cannot be read.
+    """
+    files = [(caption, folder / f"{caption.name}.png") for caption in CAPTIONS]
+    return [_read(caption, file) for caption, file in files if file.is_file()]
+
+
+def _read(caption: Caption, png: Path) -> Picture:
+    svg = png.with_suffix(".svg")
+    try:
+        with Image.open(png) as image:
+            image.load()
+    except OSError as error:
+        raise ValueError(f"{png} is no picture ({error}): run `dvc repro -f report`") from None
+    if svg.is_file() and svg.stat().st_size < min(png.stat().st_size, MOST_BYTES):
+        source = data_uri(svg.read_bytes(), "svg+xml")
+    elif png.stat().st_size < MOST_BYTES:
+        source = data_uri(png.read_bytes(), "png")
+    else:
+        source = data_uri(_smaller(image), "png")
+    return Picture(caption, source, image.width, image.height)
+
+
+def _smaller(image: Image.Image) -> bytes:
+    small = image.convert("RGB")
+    small.thumbnail((MOST_PIXELS, MOST_PIXELS), Image.Resampling.LANCZOS)
+    written = io.BytesIO()
+    small.quantize(256, dither=Image.Dither.NONE).save(written, "PNG", optimize=True)
+    return written.getvalue()
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """A picture as part of a page."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"

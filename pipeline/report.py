@@ -1,0 +1,139 @@
+"""Stage report: tables, figures and records -> one page that needs no network.
+
+Reads what the stage tables reads, the page lists in data/<profile>/acquire/ and the figures in
+reports/<profile>/; writes reports/<profile>/index.html, and provenance.json with the commit, the
+machine and the time of every run. Those are looked up beside the finished runs when the page is
+rendered: they are no inputs that DVC knows of, and tables.json, which is the same whenever the same
+is run, does without them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pipeline.command import run
+from pipeline.evaluate import write_text
+from pipeline.findings import comparison_rows, findings
+from pipeline.layout import HEADS, rows
+from pipeline.made_by import commit_of, duration, keep, summarize
+from pipeline.metrics import pooling_label
+from pipeline.origins import origins
+from pipeline.pages import SPLITS, read_pages
+from pipeline.params import Params, Task, load_params
+from pipeline.pictures import read_pictures
+from pipeline.provenance import read_records
+from pipeline.set_against_paper import set_against_paper
+from pipeline.tables import PUBLISHED, build_tables
+
+TEMPLATES = Path(__file__).parent / "templates"
+TASKS: dict[Task, str] = {
+    "writers": "writer retrieval",
+    "scripts_a": "script types (a)",
+    "scripts_b": "script types (b)",
+}
+
+log = logging.getLogger(__name__)
+
+
+def render(content: dict[str, Any]) -> str:
+    """The page as HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html").render(content)
+
+
+def collect(params: Params, published: dict[str, Any]) -> dict[str, Any]:
+    """What the page tells, by the names of its template.
+
+    Raises:
+        ValueError: an input is missing or damaged; the message names it and the remedy.
+    """
+    tables = build_tables(params, published)
+    shown = list(dict.fromkeys(name for _, names in params.tables for name in names))
+    cells = {name: _cell(params, name) for name in shown}
+    records = read_records(params)
+    made = [records.get(one["weights"]) for cell in cells.values() for one in cell["runs"]]
+    return {
+        "params": params,
+        "profile": params.active,
+        "source": params.active.acquire.source,
+        "tables": tables,
+        "notes": list(dict.fromkeys(note for table in tables for note in table.notes)),
+        "HEADS": HEADS,
+        "rows": rows,
+        "comparison_rows": comparison_rows,
+        "findings": [one for table in tables for one in findings(table)],
+        "command": _command(params),
+        "pages": [_pages(params, task, title) for task, title in TASKS.items()],
+        "cells": cells,
+        "records": records,
+        "commit_of": commit_of,
+        "made_by": summarize(made),
+        "duration": duration,
+        "differences": set_against_paper(params.active, params.profiles.paper),
+        "pictures": read_pictures(params.reports),
+    }
+
+
+def _cell(params: Params, name: str) -> dict[str, Any]:
+    cell = params.cells[name]
+    return origins(params, name) | {
+        "pooling": pooling_label(params.poolings[cell.pooling]),
+        "margin": cell.margin,
+        "tables": [table.removeprefix("table") for table, names in params.tables if name in names],
+        "command": f"{_command(params)} train@{name}",
+    }
+
+
+def _command(params: Params) -> str:
+    protocol = f" -S protocol={params.protocol}" if params.profile == "paper" else ""
+    return f"dvc exp run -S profile={params.profile}{protocol}"
+
+
+def _pages(params: Params, task: Task, title: str) -> dict[str, Any]:
+    pages = read_pages(params.data / "acquire" / f"{task}.csv")
+    counts = Counter(page.split for page in pages)
+    labels = {split: {page.label for page in pages if page.split == split} for split in SPLITS}
+    return {
+        "task": title,
+        "data": getattr(params.active.titles, task),
+        "label": "writers" if task == "writers" else "classes",
+        "splits": [(counts[split], len(labels[split])) for split in SPLITS],
+    }
+
+
+def provenance(content: dict[str, Any]) -> dict[str, Any]:
+    """The records of all runs by cell and seed; null for a run without one."""
+    return {
+        name: {
+            str(one["seed"]): keep(content["records"].get(one["weights"])) for one in cell["runs"]
+        }
+        for name, cell in content["cells"].items()
+    }
+
+
+def main() -> None:
+    params = load_params()
+    published = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
+    content = collect(params, published)
+    text = json.dumps(provenance(content), ensure_ascii=False, indent=1)
+    write_text(params.reports / "provenance.json", text + "\n")
+    page = render(content)
+    write_text(params.reports / "index.html", page)
+    log.info("%s: %d kB", params.reports / "index.html", len(page.encode()) // 1000)
+
+
+if __name__ == "__main__":
+    run(main)
