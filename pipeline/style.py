@@ -44,6 +44,8 @@ STEPS = ((1,), (1, 2, 5), (1, 2, 3, 5, 7), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9))
 FEWEST_TICKS = 3
 # A change of a channel, of 255, and in how many pixels a larger one is taken.
 INVISIBLE, VISIBLE_SHARE = 12, 0.001
+# What is made up of hashes: of places to the last bit, which the layout does not repeat.
+HASHED = re.compile(rb'(?P<before>id="|url\(#|href="#)(?P<name>[a-z][0-9a-f]{10})\b')
 EMBEDDED = re.compile(rb"(?P<start>data:image/png;base64,)(?P<content>[A-Za-z0-9+/=\s]+)")
 
 
@@ -82,7 +84,7 @@ def save(figure: Figure, file: Path) -> None:
         if file.suffix == ".svg":
             figure.savefig(picture, format="svg", dpi=DPI, metadata={"Date": None})
             unindented = re.sub(rb"\n +", b"\n", picture.getvalue())
-            content = EMBEDDED.sub(_pack_embedded, unindented)
+            content = renumber(EMBEDDED.sub(_pack_embedded, unindented))
         else:
             figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
             content = pack_png(picture.getvalue())
@@ -108,6 +110,20 @@ def pack_png(content: bytes) -> bytes:
     packed = io.BytesIO()
     picture.save(packed, format="PNG", optimize=True, **({"dpi": size} if size else {}))
     return packed.getvalue()
+
+
+def renumber(svg: bytes) -> bytes:
+    """An SVG whose hashed names are numbered in their order instead.
+
+    >>> renumber(b'<path id="m0123456789"/><use xlink:href="#m0123456789"/>')
+    b'<path id="n0"/><use xlink:href="#n0"/>'
+    """
+    numbers: dict[bytes, int] = {}
+
+    def number(found: re.Match[bytes]) -> bytes:
+        return b"%sn%d" % (found["before"], numbers.setdefault(found["name"], len(numbers)))
+
+    return HASHED.sub(number, svg)
 
 
 def _pack_embedded(found: re.Match[bytes]) -> bytes:

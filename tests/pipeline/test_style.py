@@ -1,4 +1,5 @@
 import io
+import re
 
 import numpy as np
 import pytest
@@ -70,3 +71,15 @@ def test_opacity_and_many_colours_are_kept():
         after = Image.open(io.BytesIO(style.pack_png(content.getvalue())))
         assert after.mode == mode
         np.testing.assert_array_equal(np.asarray(after), before)
+
+
+def test_names_do_not_tell_the_last_bit_of_a_place(tmp_path):
+    for name, left in (("one", 0.1), ("other", 0.1 + 2**-50)):
+        figure = Figure(figsize=(2, 2))
+        figure.add_axes((left, 0.2, 0.5, 0.5)).plot([1, 2])
+        style.save(figure, tmp_path / f"{name}.svg")
+    one = (tmp_path / "one.svg").read_bytes()
+    assert one == (tmp_path / "other.svg").read_bytes()
+    names = re.findall(rb'(?<!xlink:)id="(n\d+)"', one)
+    assert len(set(names)) == len(names) > 1
+    assert set(re.findall(rb'(?:url\(#|href="#)(n\d+)', one)) <= set(names)
