@@ -83,7 +83,7 @@ def pretrain(profile: Profile, settings: PretrainScribes) -> Backbone:
             step=cross_entropy_step,
             validate=lambda net: 0.0,
             accelerator=Accelerator(),
-            validate_every=epochs + 1,
+            restore_best=False,
             report=report,
         )
     if history.epochs:
