@@ -50,7 +50,7 @@ def test_smoke(trained):
     red, _, blue, _ = np.moveaxis(picture, 2, 0)
     assert (picture[..., :3].max(axis=2) == 0).any()
     assert (red > blue + 0.5).any()
-    assert (blue > red + 0.2).any()
+    assert (blue > red + 0.15).any()  # white and grey have no difference
 
 
 def test_files_are_the_same_every_time(trained):
