@@ -70,7 +70,10 @@ def _owner(run: Run) -> dict[str, Any]:
 def _of_run(params: Params, run: Run) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Folders of checkpoints of the same cell and seed, with what lies in them."""
     for file in sorted(_root(params).glob(f"*/{OWNER}")):
-        owner = json.loads(file.read_text(encoding="utf-8"))
+        try:
+            owner = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:  # of another run, which has been finished meanwhile
+            continue
         if _owner(run).items() <= owner.items():
             yield file.parent, owner
 

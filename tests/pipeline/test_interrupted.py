@@ -21,6 +21,8 @@ import dgmp.checkpoints
 from dgmp.checkpoints import Checkpoints
 from pipeline import finished, runs
 from pipeline.finished import train_cell
+from pipeline.identity import identify
+from pipeline.interrupted import checkpoint_folder, remove_checkpoints
 from pipeline.params import Params, load_params
 from pipeline.runs import Run
 from tests.pipeline.test_finished import toy_settings, write_data
@@ -308,3 +310,19 @@ def test_rehearsal_a_launcher_starts_the_stage_in_two_processes(tmp_path):
     assert "batch statistics are not synchronized" in said
     assert not list((folder / "data/scribes/checkpoints").iterdir())
     assert not list((folder / "data/scribes/finished").glob(".training-*"))
+
+
+def test_property_runs_that_end_at_the_same_time_leave_each_other_alone(params, monkeypatch):
+    cell = params.cells[WRITERS]
+    run, other = (Run(WRITERS, cell, params.poolings[cell.pooling], seed) for seed in (0, 1))
+    digests = {"data": "d", "code": "c"}
+    folders = [checkpoint_folder(params, r, identify(params, r, digests)) for r in (run, other)]
+    read = Path.read_text
+
+    def read_while_the_other_ends(path, *args, **kwargs):
+        shutil.rmtree(folders[1], ignore_errors=True)
+        return read(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "read_text", read_while_the_other_ends)
+    remove_checkpoints(params, run)
+    assert not folders[0].exists()
