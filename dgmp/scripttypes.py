@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from dgmp.images.augmentation import Resampling, ScriptAugmentation, augment, center_view
+from dgmp.inference import Inference, sum_outputs
 from dgmp.loading import load_ahead, pinned
 from dgmp.processes import ALONE, Processes
 from dgmp.training import StepResult
@@ -69,21 +70,15 @@ def cross_entropy_step(
     return StepResult(cross_entropy(processes.whole(model(x), len(y)), y))
 
 
-@torch.no_grad()
 def class_scores(
     model: nn.Module,
     pages: Sequence[np.ndarray],
+    inference: Inference,
     *,
     crop: int,
-    batch: int,
-    device: torch.device,
-    processes: Processes = ALONE,
-    threads: int = 1,
     resampling: Resampling = "area",
 ) -> np.ndarray:
     """Activations of the last linear layer for one central view of each page.
-
-    Each process looks at its share of the pages; all return the whole.
 
     Returns:
         (pages, classes) float32.
@@ -93,23 +88,11 @@ def class_scores(
     """
     if len(pages) == 0:
         raise ValueError("there are no pages to classify")
-    model.eval()
-    processes = processes.for_items(len(pages))
-    own = processes.share(len(pages))
 
-    def load(start: int) -> tuple[slice, Tensor]:
-        rows = slice(start, min(start + batch, own.stop))
-        views = [center_view(page, crop, resampling) for page in pages[rows]]
-        return rows, pinned(to_images(views), device)
+    def load(rows: slice) -> Tensor:
+        return to_images([center_view(page, crop, resampling) for page in pages[rows]])
 
-    scores = None
-    for rows, images in load_ahead(load, range(own.start, own.stop, batch), threads=threads):
-        found = model(images.to(device, non_blocking=True)).float().cpu().numpy()
-        if scores is None:
-            scores = np.zeros((len(pages), found.shape[1]), np.float32)
-        scores[rows] = found
-    assert scores is not None
-    return processes.total(scores)
+    return sum_outputs(model, load, np.arange(len(pages)), inference).astype(np.float32)
 
 
 def to_images(views: Sequence[np.ndarray]) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dgmp.images.patches import PatchStore
+from dgmp.inference import Inference, sum_outputs
 from dgmp.loading import load_ahead, pinned
 from dgmp.metrics import Distance, evaluate_retrieval
 from dgmp.processes import ALONE, Processes
@@ -87,59 +88,31 @@ class PageDescriptors:
     writers: np.ndarray
 
 
-@torch.no_grad()
-def describe_pages(
-    model: nn.Module,
-    store: PatchStore,
-    *,
-    batch: int,
-    device: torch.device,
-    processes: Processes = ALONE,
-    threads: int = 1,
-) -> PageDescriptors:
+def describe_pages(model: nn.Module, store: PatchStore, inference: Inference) -> PageDescriptors:
     """Average the patch descriptors of each page (section IV-C.1).
-
-    Each process describes its share of the patches; all return the whole.
 
     Raises:
         ValueError: the store holds no patches.
     """
     if len(store) == 0:
         raise ValueError("there are no patches to describe")
-    model.eval()
     pages, first, page_of_patch = np.unique(store.pages, return_index=True, return_inverse=True)
-    processes = processes.for_items(len(store))
-    own = processes.share(len(store))
-
-    def load(start: int) -> tuple[slice, Tensor]:
-        rows = slice(start, min(start + batch, own.stop))
-        return rows, pinned(to_images(store.read(rows)), device)
-
-    sums = None
-    for rows, images in load_ahead(load, range(own.start, own.stop, batch), threads=threads):
-        descriptors = model(images.to(device, non_blocking=True)).cpu().numpy()
-        if sums is None:
-            sums = np.zeros((len(pages), descriptors.shape[1]))
-        np.add.at(sums, page_of_patch[rows], descriptors)
-    assert sums is not None
-    means = (processes.total(sums) / np.bincount(page_of_patch)[:, None]).astype(np.float32)
+    sums = sum_outputs(
+        model, lambda patches: to_images(store.read(patches)), page_of_patch, inference
+    )
+    means = (sums / np.bincount(page_of_patch)[:, None]).astype(np.float32)
     return PageDescriptors(means, pages, store.labels[first])
 
 
 def retrieval_error(
     model: nn.Module,
     store: PatchStore,
+    inference: Inference,
     *,
-    batch: int,
-    device: torch.device,
-    processes: Processes = ALONE,
-    threads: int = 1,
     distance: Distance = "sqeuclidean",
 ) -> float:
     """100 minus the mean average precision of the pages by that distance, in percent."""
-    described = describe_pages(
-        model, store, batch=batch, device=device, processes=processes, threads=threads
-    )
+    described = describe_pages(model, store, inference)
     scores = evaluate_retrieval(described.descriptors, described.writers, distance=distance)
     return 100 - scores.mean_average_precision
 

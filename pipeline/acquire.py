@@ -8,8 +8,10 @@ from pipeline.command import run
 from pipeline.download import downloads_of
 from pipeline.folder import take_from_folder
 from pipeline.pages import SPLITS, fresh_folder, write_pages
-from pipeline.params import AcquireFolder, AcquirePublished, Params, Task, load_params
+from pipeline.params import Params, load_params
 from pipeline.published import take_published
+from pipeline.settings.base import Task
+from pipeline.settings.data import AcquireFolder, AcquirePublished
 from pipeline.synthetic import write_scribes
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from dgmp.images.binarization import INK, binarize, shrink
 from dgmp.images.reading import read_gray, write_bilevel
 from pipeline.command import run
 from pipeline.pages import Page, fresh_folder, in_parallel, read_pages, write_pages
-from pipeline.params import Binarize, Params, load_params
+from pipeline.params import Params, load_params
+from pipeline.settings.data import Binarize
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from dgmp.processes import Processes
-from pipeline.params import Compute
+from pipeline.settings.training import Compute
 
 MIXED_PRECISION = {"fp32": "no", "bf16": "bf16"}
 

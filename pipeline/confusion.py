@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 
 from dgmp.metrics import ClassificationScores, evaluate_classification
 from pipeline.command import run
-from pipeline.evaluate import RunError, read_test_set, run_folder
-from pipeline.metrics import pooling_label
-from pipeline.params import Cell, Params, ParamsError, PoolingName, Task, load_params
+from pipeline.labels import pooling_label
+from pipeline.params import Params, ParamsError, load_params
+from pipeline.predictions import RunError, read_test_set, run_folder
+from pipeline.settings.base import Task
+from pipeline.settings.cells import Cell, PoolingName
 from pipeline.style import STYLE, STYLES, save_both
 
 COMPARED: tuple[PoolingName, ...] = ("avg", "dgmp")
@@ -98,7 +100,7 @@ def read_confusions(params: Params, name: str, cell: Cell) -> tuple[tuple[str, .
     return classes, Confusions(pooling_label(pooling), pooling.name, counts, recalls)
 
 
-def script_cells(params: Params, task: Task) -> dict[str, Cell]:
+def cells_of_table3(params: Params, task: Task) -> dict[str, Cell]:
     """The cells of Table III that are of this task."""
     cells = {name: params.cells[name] for name in params.tables.table3}
     return {name: cell for name, cell in cells.items() if cell.task == task}
@@ -114,7 +116,7 @@ def read_panels(params: Params) -> list[Panel]:
     panels = []
     for letter, task in zip("ab", SCRIPT_TASKS, strict=True):
         chosen: dict[PoolingName, str] = {}
-        for name, cell in script_cells(params, task).items():
+        for name, cell in cells_of_table3(params, task).items():
             chosen.setdefault(params.poolings[cell.pooling].name, name)
         names = [chosen[pooling] for pooling in COMPARED if pooling in chosen]
         if not names:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluate import RunError
+from pipeline.predictions import RunError
 
 
 def read_epochs(

@@ -7,7 +7,6 @@ pages.csv: cell, file, label, and the three predicted classes of each test page.
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,42 +17,34 @@ import numpy as np
 from dgmp.ensemble import average_probabilities, majority_vote
 from dgmp.metrics import ClassificationScores, evaluate_classification
 from pipeline.command import run
-from pipeline.evaluate import (
+from pipeline.params import Params, load_params
+from pipeline.predictions import (
     Arrays,
     RunError,
-    csv_text,
     read_run_facts,
     read_test_set,
     require_same_pages,
     run_folder,
+    script_cells,
     train_command,
-    write_text,
 )
-from pipeline.params import Cell, Params, Task, load_params
+from pipeline.settings.base import Task
+from pipeline.settings.cells import Cell
+from pipeline.text_files import csv_text, write_text
 
 KINDS = ("weighted", "unweighted", "majority")
 
 log = logging.getLogger(__name__)
 
 
-def script_cells(params: Params) -> dict[str, Cell]:
-    """The cells that have an ensemble: those of the classification tasks."""
-    return {name: cell for name, cell in params.cells.items() if cell.task != "writers"}
-
-
-def ensemble_scores(name: str, cell: Cell, params: Params) -> dict[str, float]:
-    """Accuracies in percent of the three ensembles over all seeds of one cell.
-
-    Raises:
-        RunError: if a run is missing, damaged, or has no validation accuracy.
-    """
-    return {kind: scores.accuracy for kind, scores in _combine(name, cell, params)[0].items()}
-
-
-def _combine(
+def combine_seeds(
     name: str, cell: Cell, params: Params
 ) -> tuple[dict[str, ClassificationScores], Arrays]:
-    """Scores of the three ensembles, and the predictions of the first seed."""
+    """Scores of the three ensembles over all seeds of a cell, and the first seed's predictions.
+
+    Raises:
+        RunError: a run is missing, damaged, or has no validation accuracy.
+    """
     seeds = params.active.schedule(cell.task).seeds
     facts = read_run_facts(name, seeds, params)
     predictions = read_test_set(name, cell, seeds, params)
@@ -78,29 +69,6 @@ def _combine(
     }, first
 
 
-def read_ensembles(params: Params) -> dict[str, float]:
-    """Accuracy in percent of the paper's (weighted) ensemble, by script cell.
-
-    Raises:
-        RunError: if the file or a cell is missing, or a cell has another number of models than
-            params.yaml has seeds.
-    """
-    file = params.data / "ensemble" / "scores.csv"
-    try:
-        with file.open(newline="", encoding="utf-8") as lines:
-            rows = {row["cell"]: row for row in csv.DictReader(lines)}
-    except FileNotFoundError:
-        raise RunError(f"{file} is missing: run `dvc repro ensemble`") from None
-    for name, cell in script_cells(params).items():
-        models = len(params.active.schedule(cell.task).seeds)
-        if name not in rows or rows[name]["models"] != str(models):
-            raise RunError(
-                f"{file} has no ensemble of {models} models for cell {name}: run "
-                f"`dvc repro ensemble`"
-            )
-    return {name: float(rows[name]["weighted"]) for name in script_cells(params)}
-
-
 def combine_cells(params: Params) -> Path:
     """Write the ensembles of all script cells; returns the file of their scores."""
     rows: list[Sequence[Any]] = [("cell", "models", *KINDS)]
@@ -108,7 +76,7 @@ def combine_cells(params: Params) -> Path:
     pages_of: dict[Task, tuple[Arrays, Path]] = {}
     for name, cell in script_cells(params).items():
         models = len(params.active.schedule(cell.task).seeds)
-        scores, first = _combine(name, cell, params)
+        scores, first = combine_seeds(name, cell, params)
         folder = run_folder(name, params)
         require_same_pages(*pages_of.setdefault(cell.task, (first, folder)), first, folder)
         rows.append((name, models, *(f"{scores[kind].accuracy:.6f}" for kind in KINDS)))

@@ -22,10 +22,13 @@ from numpy.typing import NDArray
 
 from pipeline.command import run
 from pipeline.curves import read_epochs
-from pipeline.evaluate import read_run_facts, run_folder, train_command, write_text
-from pipeline.metrics import pooling_label
-from pipeline.params import Cell, Params, PoolingName, Task, load_params
+from pipeline.labels import pooling_label
+from pipeline.params import Params, load_params
+from pipeline.predictions import read_run_facts, run_folder, train_command
+from pipeline.settings.base import Task
+from pipeline.settings.cells import Cell, PoolingName
 from pipeline.style import STYLE, STYLES, save_both, set_log_ticks
+from pipeline.text_files import write_text
 
 # A logarithmic axis has no zero: what lies below this error, in percent, is drawn here.
 FLOOR = 0.1

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.layout import ABSENT, HEADS, Entry, Line, Section, Table, Text, signed
-from pipeline.metrics import Score
+from pipeline.results import Score
 
 AVERAGE = "Avg"
 SCORES: dict[Score, str] = {

@@ -37,24 +37,24 @@ from pipeline.interrupted import checkpoint_folder, remove_checkpoints
 from pipeline.memory import keep_freed_memory
 from pipeline.params import Params
 from pipeline.provenance import PROVENANCE, device, digest_of, surroundings
-from pipeline.runs import Run, train_run
+from pipeline.run import Run
 from pipeline.task_data import TaskData, load_task
+from pipeline.train_run import train_run
 
 log = logging.getLogger(__name__)
 
 CODE = (
     *(Path("dgmp") / f"{name}.py" for name in (
         "bound", "checkpoints", "cholesky", "classification", "conjugate_gradients", "distances",
-        "functional", "global_pooling", "loading", "metrics", "models", "pooling", "processes",
-        "retrieval", "ridge", "scripttypes", "training", "triplet", "writers",
+        "functional", "global_pooling", "inference", "loading", "metrics", "models", "pooling",
+        "processes", "retrieval", "ridge", "scripttypes", "training", "triplet", "writers",
     )),
     *(Path("dgmp/images") / f"{name}.py" for name in (
         "augmentation", "binarization", "edges", "pages", "patches",
     )),
-    Path("pipeline/compute.py"),
-    Path("pipeline/memory.py"),
-    Path("pipeline/runs.py"),
-    Path("pipeline/task_data.py"),
+    *(Path("pipeline") / f"{name}.py" for name in (
+        "compute", "memory", "run", "script_run", "task_data", "train_run", "writer_run",
+    )),
 )  # fmt: skip
 
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from dgmp.images.reading import read_gray
 from pipeline.pages import SPLITS, Page, in_parallel
-from pipeline.params import AcquireFolder, Labels, Task
+from pipeline.settings.base import Task
+from pipeline.settings.data import AcquireFolder, Labels
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.evaluate import csv_text
 from pipeline.layout import HEADS, Entry, Table, Text, rows
+from pipeline.text_files import csv_text
 
 COMPARED = {
     "low": "low",

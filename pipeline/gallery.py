@@ -31,7 +31,7 @@ from dgmp.weight_map import enlarge, weight_map
 from dgmp.writers import to_images
 from pipeline.command import run
 from pipeline.examples import find_cell
-from pipeline.metrics import pooling_label
+from pipeline.labels import pooling_label
 from pipeline.pages import Page, read_pages
 from pipeline.params import load_params
 from pipeline.style import STYLE, save_both

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.compute import kind_of_device
 from pipeline.params import Params
-from pipeline.runs import Run
+from pipeline.run import Run
 
 LIBRARIES = (
     "accelerate",

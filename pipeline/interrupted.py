@@ -14,7 +14,7 @@ from dgmp.checkpoints import epoch_of
 from pipeline.identity import Identity, differences
 from pipeline.launch import is_main
 from pipeline.params import Params
-from pipeline.runs import Run
+from pipeline.run import Run
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,11 @@ import numpy as np
 
 from pipeline.command import run
 from pipeline.curves import read_epochs
-from pipeline.evaluate import run_folder, train_command, write_text
-from pipeline.metrics import pooling_label
-from pipeline.params import Cell, Params, load_params
+from pipeline.labels import pooling_label
+from pipeline.params import Params, load_params
+from pipeline.predictions import run_folder, train_command
+from pipeline.settings.cells import Cell
+from pipeline.text_files import write_text
 
 log = logging.getLogger(__name__)
 

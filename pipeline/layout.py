@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pipeline.compare import Comparison
-from pipeline.metrics import Score, Summary
+from pipeline.comparisons import Comparison
+from pipeline.results import Score, Summary
 
 HEADS: dict[Score, str] = {"mAP": "mAP", "top1": "top-1", "accuracy": "Avg", "ensemble": "Ens"}
 ABSENT = "–"

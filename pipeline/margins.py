@@ -18,9 +18,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.command import run
-from pipeline.evaluate import read_runs
-from pipeline.metrics import pooling_label
-from pipeline.params import Params, PoolingName, load_params
+from pipeline.labels import pooling_label
+from pipeline.params import Params, load_params
+from pipeline.scored_runs import read_runs
+from pipeline.settings.cells import PoolingName
 from pipeline.style import BLUE, STYLE, STYLES, VERMILION, save_both
 
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 2, 1, 2)))

@@ -8,99 +8,16 @@ from __future__ import annotations
 
 import json
 import logging
-import math
-from dataclasses import dataclass
-from statistics import mean, stdev
-from typing import Any, Literal
+from typing import Any
 
 from pipeline.command import run
-from pipeline.ensemble import read_ensembles
-from pipeline.evaluate import Run, RunError, read_runs, write_text
-from pipeline.params import Params, Pooling, load_params
-
-Score = Literal["mAP", "top1", "accuracy", "ensemble"]
+from pipeline.labels import pooling_label
+from pipeline.params import Params, load_params
+from pipeline.predictions import RunError
+from pipeline.results import Results, Score, read_results
+from pipeline.text_files import write_text
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A score over several runs, in percent.
-
-    Attributes:
-        mean: over all runs, collapsed ones included.
-        sd: sample standard deviation; None for a single run and for an ensemble.
-        runs: number of runs.
-        collapsed: how many of them collapsed.
-    """
-
-    mean: float
-    sd: float | None
-    runs: int
-    collapsed: int
-
-
-@dataclass(frozen=True)
-class Results:
-    """Scores of all runs that params.yaml lists, and of the ensembles of script cells."""
-
-    runs: tuple[Run, ...]
-    ensembles: dict[str, float]
-
-    def summarize(self, cell: str, score: Score) -> Summary:
-        """Mean and sample standard deviation of a cell's score, or its ensemble's score.
-
-        Raises:
-            RunError: if the cell, or one of its runs, has no such score.
-        """
-        own = [one for one in self.runs if one.cell == cell]
-        if score == "ensemble":
-            values = [self.ensembles[cell]] if cell in self.ensembles else []
-        else:
-            values = [value for one in own if (value := getattr(one, score)) is not None]
-        if not values or (score != "ensemble" and len(values) < len(own)):
-            raise RunError(f"cell {cell}: only {len(values)} of {len(own)} runs have {score}")
-        return Summary(
-            mean=mean(values),
-            sd=stdev(values) if len(values) > 1 else None,
-            runs=len(own),
-            collapsed=sum(one.collapsed for one in own),
-        )
-
-
-def read_results(params: Params) -> Results:
-    """Read the scores of exactly the runs that params.yaml lists.
-
-    Raises:
-        RunError: naming the file that is missing or lacks a run.
-    """
-    runs = read_runs(params.data / "evaluate" / "scores.csv", params.cells, params)
-    return Results(tuple(runs), read_ensembles(params))
-
-
-def pooling_label(pooling: Pooling) -> str:
-    """Name of a pooling with its initial parameter, as a reader of the paper knows it.
-
-    >>> pooling_label(Pooling.model_validate({"name": "dgmp", "lambda": 100000}))
-    'DGMP, λ = 10⁵'
-    """
-    return {
-        "avg": "Avg",
-        "avg_l2": "Avg + ℓ²",
-        "sum": "Sum",
-        "max": "Max",
-        "mixed": f"Mixed, α = {pooling.alpha:g}",
-        "lse": f"LSE, r = {pooling.r:g}",
-        "gem": f"GeM, p = {pooling.p:g}",
-        "dgmp": f"DGMP, λ = {_power_of_ten(pooling.lambda_)}",
-    }[pooling.name]
-
-
-def _power_of_ten(value: float) -> str:
-    exponent = round(math.log10(value))
-    if exponent < 3 or value != 10**exponent:
-        return f"{value:g}"
-    return "10" + str(exponent).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def metrics(params: Params) -> dict[str, Any]:

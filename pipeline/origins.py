@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.evaluate import RunError, read_run_facts, run_folder, seeds_of, train_command
 from pipeline.params import Params
+from pipeline.predictions import RunError, read_run_facts, run_folder, seeds_of, train_command
 
 
 def origins(params: Params, name: str) -> dict[str, Any]:

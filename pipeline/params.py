@@ -8,296 +8,33 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from pipeline.complaints import complaints
 from pipeline.protocol import overlay, overlay_key
+from pipeline.settings.base import Count, Settings, Task
+from pipeline.settings.cells import Cell, Compare, Pooling, Tables, Variant
+from pipeline.settings.data import (
+    AcquireFolder,
+    AcquirePublished,
+    AcquireScribes,
+    Binarize,
+    Patches,
+)
+from pipeline.settings.training import (
+    Backbone,
+    Compute,
+    PretrainImageNet,
+    PretrainScribes,
+    Scripts,
+    Writers,
+)
 
 PARAMS_FILE = Path("params.yaml")
-
-Task = Literal["writers", "scripts_a", "scripts_b"]
-PoolingName = Literal["avg", "avg_l2", "dgmp", "gem", "lse", "max", "mixed", "sum"]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
 
 
 class ParamsError(ValueError):
     """A setting in params.yaml is missing, unknown, of the wrong type or out of range."""
-
-
-class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Pooling(Settings):
-    """One pooling layer; `lambda` belongs to dgmp, `alpha` to mixed, `r` to lse, `p` to gem."""
-
-    name: PoolingName
-    lambda_: Positive = Field(1000.0, alias="lambda")
-    alpha: float = 0.5
-    r: Positive = 10.0
-    p: Positive = 3.0
-
-    def arguments(self) -> dict[str, float]:
-        """Keyword arguments for `dgmp.build_pooling`."""
-        return {
-            "dgmp": {"lambda_init": self.lambda_},
-            "mixed": {"alpha_init": self.alpha},
-            "lse": {"r_init": self.r},
-            "gem": {"p_init": self.p},
-        }.get(self.name, {})
-
-
-class Cell(Settings):
-    """One table cell: a task, a pooling (a key of `poolings`) and, for writers, a margin."""
-
-    task: Task
-    pooling: str
-    margin: Positive | None = None
-    pooling_multiplier: NonNegative = 1.0
-
-    @model_validator(mode="after")
-    def margin_belongs_to_writers(self) -> Cell:
-        if (self.task == "writers") != (self.margin is not None):
-            raise ValueError("margin goes with task writers, and with no other")
-        return self
-
-
-class Variant(Settings):
-    """`pooling_multiplier` null: as in the table cells of that kind of pooling."""
-
-    task: Task
-    margin: Positive
-    seed: Seed
-    pooling_multiplier: NonNegative | None
-
-
-class Compare(Settings):
-    """Intervals and tests; a difference with p below 1 - `confidence` is marked in the tables."""
-
-    confidence: Fraction
-    resamples: Count
-    seed: Seed
-
-
-class Tables(Settings):
-    table1: tuple[str, ...]
-    table2: tuple[str, ...]
-    table3: tuple[str, ...]
-
-
-class Variation(Settings):
-    scribe: NonNegative
-    letter: NonNegative
-    script: NonNegative
-    wear: NonNegative
-
-
-class PageShape(Settings):
-    """Synthetic pages: pixels, and how much scribes, letters, scripts and wear differ."""
-
-    height: Count
-    width: Count
-    line_pitch: Positive
-    variation: Variation
-
-
-class ScribePages(PageShape):
-    train_scribes: Count
-    train_pages: Count
-    test_scribes: Count
-    test_pages: Count
-
-
-class ScriptPages(PageShape):
-    balanced: bool
-    train: Count
-    validation: Count
-    test: Count
-
-
-class AcquireScribes(Settings):
-    source: Literal["scribes"]
-    seed: Seed
-    validation_fraction: Fraction
-    writers: ScribePages
-    scripts_a: ScriptPages
-    scripts_b: ScriptPages
-
-
-class Labels(Settings):
-    """A labels.csv below the folder; rows with the same `group` value stay on one side."""
-
-    labels: str | None
-    group: str | None = None
-
-
-class AcquireFolder(Settings):
-    source: Literal["folder"]
-    folder: str
-    seed: Seed
-    validation_fraction: Fraction
-    writers: Labels
-    scripts_a: Labels
-    scripts_b: Labels
-
-
-class AcquirePublished(Settings):
-    """The data sets of data/sources.yaml.
-
-    `incomplete`: stop at pages that are missing or unreadable, or leave them out.
-    """
-
-    source: Literal["published"]
-    seed: Seed
-    validation_fraction: Fraction
-    incomplete: Literal["stop", "leave-out"]
-
-
-class Binarize(Settings):
-    method: Literal["otsu", "sauvola"]
-    window: Count
-    k: float
-    scale: Annotated[float, Field(gt=0, le=1)]
-
-
-class Patches(Settings):
-    """Pixels of the binarized page; `threshold` is a count of Canny edge pixels in a patch.
-
-    `test_stride` (null: as `stride`) is the step on pages of val and test. `margin_right` is a
-    strip of the training pages that no patch reaches into; with `end: exclusive` no patch ends
-    flush with the page. `train_on_validation` adds the pages of val to those of train.
-    """
-
-    size: Count
-    stride: Count
-    test_stride: Count | None = None
-    margin_right: Annotated[int, Field(ge=0)] = 0
-    end: Literal["inclusive", "exclusive"] = "inclusive"
-    train_on_validation: bool = False
-    sigma: Positive
-    threshold: NonNegative
-
-
-class Backbone(Settings):
-    name: Literal["narrow", "resnet50"]
-    width: Count
-
-
-class PretrainScribes(PageShape):
-    """`steps` is rounded down to a multiple of 50."""
-
-    source: Literal["scribes"]
-    seed: Annotated[int, Field(ge=0)]
-    scribes: Annotated[int, Field(ge=2)]
-    pages: Count
-    last_stride: Literal[1, 2]
-    crop: Count
-    batch_size: Count
-    steps: Annotated[int, Field(ge=0)]
-    learning_rate: Positive
-
-
-class PretrainImageNet(Settings):
-    source: Literal["imagenet"]
-
-
-class Schedule(Settings):
-    """Training of a task.
-
-    `decay_start` is the first epoch, from 0, of the exponential decay to 1/1000; without
-    `keep_pooling_multiplier` the pooling's learning rate is the backbone's from there on.
-    `tested_model` is that of the best validation error or of the last epoch; `last_stride` the
-    stride of the backbone's last block.
-    """
-
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
-    epochs: Annotated[int, Field(ge=0)]
-    decay_start: Annotated[int, Field(ge=0)]
-    learning_rate: Positive
-    weight_decay: NonNegative
-    pooling_weight_decay: NonNegative = 0.0
-    keep_pooling_multiplier: bool = True
-    tested_model: Literal["best", "final"] = "best"
-    evaluation_batch: Count
-    last_stride: Literal[1, 2]
-
-    @field_validator("seeds")
-    @classmethod
-    def seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        """A repeated seed would count as a second run."""
-        if len(set(seeds)) < len(seeds):
-            raise ValueError(f"each seed once, got {list(seeds)}")
-        return seeds
-
-
-class Writers(Schedule):
-    """`validate_every` n: after epochs 1, 1 + n, …; `resize`: side of a patch in the network.
-
-    `distance` ranks pages by their mean descriptors: squared Euclidean, or cosine, which is the
-    same as squared Euclidean on means normalised again. See `dgmp.triplet` for `mining` and
-    `reduction`; without `normalize` only DGMP's descriptors have unit length.
-    """
-
-    steps_per_epoch: Count | None
-    writers_per_batch: Annotated[int, Field(ge=2)]
-    patches_per_writer: Annotated[int, Field(ge=2)]
-    validate_every: Count
-    mining: Literal["hardest", "all-positives"] = "hardest"
-    reduction: Literal["active", "sum"] = "active"
-    distance: Literal["sqeuclidean", "cosine"] = "sqeuclidean"
-    resize: Count | None = None
-    standardize: bool = True
-    normalize: bool = True
-
-
-class Augmentation(Settings):
-    """See `dgmp.images.augmentation.ScriptAugmentation`."""
-
-    scale_min: Fraction
-    scale_max: Annotated[float, Field(gt=0, le=1)]
-    aspect_min: Positive
-    aspect_max: Positive
-    rotation: NonNegative
-    brightness: NonNegative
-    contrast: NonNegative
-    rotation_sampling: Literal["linear", "nearest"] = "linear"
-    corners: Literal["parchment", "black"] = "parchment"
-    jitter: Literal["brightness-first", "shuffled"] = "brightness-first"
-
-
-class Scripts(Schedule):
-    """`mean` and `sd` standardize the pages, in [0, 1]; null: those of the training pages.
-
-    `resampling`: see `dgmp.images.augmentation`. With `validation_drops_last` the pages of a last,
-    smaller batch of val are left out, and count as wrong.
-    """
-
-    head_multiplier: Positive
-    batch_size: Annotated[int, Field(ge=2)]
-    crop: Count
-    mean: Fraction | None = None
-    sd: Positive | None = None
-    resampling: Literal["area", "bilinear"] = "area"
-    validation_drops_last: bool = False
-    augmentation: Augmentation
-
-    @model_validator(mode="after")
-    def mean_and_sd_go_together(self) -> Scripts:
-        if (self.mean is None) != (self.sd is None):
-            raise ValueError("mean and sd are both numbers or both null")
-        return self
-
-
-class Compute(Settings):
-    """How training and prediction compute; `compile` is of the backbone."""
-
-    precision: Literal["fp32", "bf16"]
-    channels_last: bool
-    compile: bool
 
 
 class Titles(Settings):
@@ -340,13 +77,13 @@ class Profiles(Settings):
 class Overlay(Settings):
     """Settings laid over those of profile paper, over cells and over poolings."""
 
-    titles: dict[str, Any] = {}
-    patches: dict[str, Any] = {}
-    writers: dict[str, Any] = {}
-    scripts_a: dict[str, Any] = {}
-    scripts_b: dict[str, Any] = {}
-    cells: dict[str, dict[str, Any]] = {}
-    poolings: dict[str, dict[str, Any]] = {}
+    titles: dict[str, Any] = Field(default_factory=dict)
+    patches: dict[str, Any] = Field(default_factory=dict)
+    writers: dict[str, Any] = Field(default_factory=dict)
+    scripts_a: dict[str, Any] = Field(default_factory=dict)
+    scripts_b: dict[str, Any] = Field(default_factory=dict)
+    cells: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    poolings: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
 class Protocols(Settings):

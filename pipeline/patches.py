@@ -17,7 +17,10 @@ from dgmp.images.patches import PagePatches, PatchWriter, select_patches
 from dgmp.images.reading import is_binary, read_gray
 from pipeline.command import run
 from pipeline.pages import SPLITS, Page, fresh_folder, in_parallel, read_pages
-from pipeline.params import Params, Patches, Scripts, Task, load_params
+from pipeline.params import Params, load_params
+from pipeline.settings.base import Task
+from pipeline.settings.data import Patches
+from pipeline.settings.training import Scripts
 
 log = logging.getLogger(__name__)
 

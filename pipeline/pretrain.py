@@ -23,7 +23,8 @@ from pipeline.command import run
 from pipeline.download import Downloads, downloads_of
 from pipeline.memory import keep_freed_memory
 from pipeline.pages import in_parallel
-from pipeline.params import ParamsError, PretrainScribes, Profile, load_params
+from pipeline.params import ParamsError, Profile, load_params
+from pipeline.settings.training import PretrainScribes
 
 log = logging.getLogger(__name__)
 

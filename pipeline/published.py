@@ -27,8 +27,9 @@ from pipeline.download import Downloads
 from pipeline.folder import Row, check_splits, hold_out_writers
 from pipeline.label_lists import Listed, key_of, read_list
 from pipeline.pages import Page, in_parallel
-from pipeline.params import AcquirePublished, Task
 from pipeline.resuming import check_room
+from pipeline.settings.base import Task
+from pipeline.settings.data import AcquirePublished
 from pipeline.sources import DataSet, File
 from pipeline.unpack import ArchiveError, members, read_member, unpack
 

@@ -20,10 +20,10 @@ from dgmp.images.reading import read_gray
 from dgmp.metrics import Distance, evaluate_retrieval
 from dgmp.nearest import nearest
 from pipeline.command import run
-from pipeline.evaluate import Arrays, RunError, read_test_set, run_folder
 from pipeline.examples import Gray, detail, find_cell, show, shrink
-from pipeline.metrics import pooling_label
+from pipeline.labels import pooling_label
 from pipeline.params import load_params
+from pipeline.predictions import Arrays, RunError, read_test_set, run_folder
 from pipeline.style import BLUE, STYLE, VERMILION, save_both
 
 QUERIES, FIRST = 4, 5

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.command import run
-from pipeline.evaluate import write_text
+from pipeline.text_files import write_text
 
 README = Path("README.md")
 TABLES = [Path("reports/scribes") / f"table{number}.md" for number in (1, 2, 3)]

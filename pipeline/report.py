@@ -19,18 +19,19 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.command import run
-from pipeline.evaluate import write_text
 from pipeline.findings import comparison_rows, findings
+from pipeline.labels import pooling_label
 from pipeline.layout import HEADS, rows
 from pipeline.made_by import commit_of, duration, keep, summarize
-from pipeline.metrics import pooling_label
 from pipeline.origins import origins
 from pipeline.pages import SPLITS, read_pages
-from pipeline.params import Params, Task, load_params
+from pipeline.params import Params, load_params
 from pipeline.pictures import read_pictures
 from pipeline.provenance import read_records
 from pipeline.set_against_paper import set_against_paper
+from pipeline.settings.base import Task
 from pipeline.tables import PUBLISHED, build_tables
+from pipeline.text_files import write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 TASKS: dict[Task, str] = {

@@ -19,10 +19,11 @@ from matplotlib.figure import Figure
 
 from dgmp.images.reading import read_gray
 from pipeline.command import run
-from pipeline.confusion import SCRIPT_TASKS, Counts, read_confusions, script_cells
+from pipeline.confusion import SCRIPT_TASKS, Counts, cells_of_table3, read_confusions
 from pipeline.examples import Gray, by_label, show, shrink
 from pipeline.pages import Page, read_pages
-from pipeline.params import Params, ParamsError, Task, load_params
+from pipeline.params import Params, ParamsError, load_params
+from pipeline.settings.base import Task
 from pipeline.style import STYLE, save_both
 
 OTHERS = 2
@@ -124,12 +125,12 @@ def read_scripts(params: Params) -> tuple[Task, list[Group]]:
         ParamsError: Table III has no script cell.
         RunError: naming the file that is missing or damaged, and the command that makes it.
     """
-    task = next((task for task in SCRIPT_TASKS if script_cells(params, task)), None)
+    task = next((task for task in SCRIPT_TASKS if cells_of_table3(params, task)), None)
     if task is None:
         raise ParamsError(
             "params.yaml: tables.table3 lists no cell that tells script types apart: list one"
         )
-    found = [read_confusions(params, *cell) for cell in script_cells(params, task).items()]
+    found = [read_confusions(params, *cell) for cell in cells_of_table3(params, task).items()]
     classes = found[0][0]
     folder = params.data / "acquire"
     file = folder / f"{task}.csv"
@@ -176,7 +177,7 @@ def main() -> None:
     titles = params.active.titles
     writers = draw(read_writers(params), f"Test pages of {titles.writers}")
     task, groups = read_scripts(params)
-    cells = len(script_cells(params, task))
+    cells = len(cells_of_table3(params, task))
     runs = cells * len(params.active.schedule(task).seeds)
     scripts = draw(
         groups,

@@ -15,21 +15,7 @@ from dgmp.metrics import (
     evaluate_classification,
     evaluate_retrieval,
 )
-from pipeline.params import Task
-
-SCORES = (
-    "mAP",
-    "top1",
-    "accuracy",
-    "soft_top5",
-    "soft_top10",
-    "hard_top2",
-    "hard_top3",
-    "hard_top4",
-    "precision_at4",
-    "balanced_accuracy",
-)
-"""Names of all scores; a task has those of retrieval or those of classification."""
+from pipeline.settings.base import Task
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from pipeline.complaints import complaints
-from pipeline.params import Count, Settings, Task
+from pipeline.settings.base import Count, Settings, Task
 
 SOURCES_FILE = Path("data/sources.yaml")
 CHECKSUMS_FILE = SOURCES_FILE.with_name("checksums.yaml")

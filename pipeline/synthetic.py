@@ -10,7 +10,8 @@ import numpy as np
 
 from dgmp.scribes import SCRIPT_TYPES, Variation, draw_scribe, write_page
 from pipeline.pages import Page, in_parallel
-from pipeline.params import AcquireScribes, PageShape, ScribePages, ScriptPages, Task
+from pipeline.settings.base import Task
+from pipeline.settings.data import AcquireScribes, PageShape, ScribePages, ScriptPages
 
 # Pages of each class of CLaMM17 in the authors' label lists (clamm/labelfiles of
 # github.com/VChristlein/dgmp), given to the script types in alphabetical order: training and

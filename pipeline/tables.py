@@ -18,13 +18,17 @@ from typing import Any
 import yaml
 
 from pipeline.command import run
-from pipeline.compare import Comparison, read_comparisons
-from pipeline.evaluate import csv_text, read_runs, write_text
+from pipeline.comparisons import Comparison, read_comparisons
 from pipeline.formats import to_csv, to_json, to_latex, to_markdown
+from pipeline.labels import pooling_label
 from pipeline.layout import Column, Entry, Line, Section, Table, to_screen
-from pipeline.metrics import Results, Score, pooling_label, read_results
 from pipeline.origins import origins
-from pipeline.params import Cell, Params, Task, load_params
+from pipeline.params import Params, load_params
+from pipeline.results import Results, Score, read_results
+from pipeline.scored_runs import read_runs
+from pipeline.settings.base import Task
+from pipeline.settings.cells import Cell
+from pipeline.text_files import csv_text, write_text
 
 PUBLISHED = Path("data/published.yaml")
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from dgmp.images.pages import PageStore
 from dgmp.images.patches import PatchStore
-from pipeline.params import Params, Task
+from pipeline.params import Params
+from pipeline.settings.base import Task
 
 Store = TypeVar("Store", PatchStore, PageStore)
 

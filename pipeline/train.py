@@ -7,7 +7,7 @@ from pipeline.command import run
 from pipeline.finished import train_cell
 from pipeline.launch import launched
 from pipeline.params import ParamsError, load_params
-from pipeline.runs import Run
+from pipeline.run import Run
 
 
 def main() -> None:

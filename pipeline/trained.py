@@ -8,8 +8,8 @@ from torch import nn
 
 from dgmp.models import DescriptorNet, Standardize, build_backbone
 from dgmp.pooling import DGMP
-from pipeline.evaluate import RunError, run_folder, train_command
 from pipeline.params import Params
+from pipeline.predictions import RunError, run_folder, train_command
 
 
 def load_network(params: Params, name: str, seed: int) -> tuple[nn.Module, DGMP]:

@@ -14,8 +14,8 @@ from dgmp.images.edges import edge_map
 from dgmp.images.patches import PatchStore, grid_corners, select_patches
 from dgmp.images.reading import read_gray
 from pipeline.pages import Page, in_parallel
-from pipeline.params import Patches
 from pipeline.patches import cut_pages
+from pipeline.settings.data import Patches
 from tests.benchmarks.bench_pooling import milliseconds, ratio
 from tests.benchmarks.written_pages import HEIGHT, WIDTH, write_binary_pages
 

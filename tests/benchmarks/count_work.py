@@ -15,7 +15,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from dgmp.models import ResNet50
-from pipeline.params import Params, Task, Writers, load_params
+from pipeline.params import Params, load_params
+from pipeline.settings.base import Task
+from pipeline.settings.training import Writers
 
 PATCHES_A_PAGE = 32
 """Assumed of ICDAR17-WI: what the filter keeps of real manuscript pages of 3 megapixels."""

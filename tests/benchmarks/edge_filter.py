@@ -16,7 +16,7 @@ from dgmp.images.edges import edge_map
 from dgmp.images.patches import grid_corners, patch_sums
 from dgmp.images.reading import read_gray
 from pipeline.pages import in_parallel
-from pipeline.params import Patches
+from pipeline.settings.data import Patches
 
 SETTINGS = Patches(size=400, stride=256, sigma=3, threshold=2000)
 """Section IV-C.1; sigma is the authors' code's."""

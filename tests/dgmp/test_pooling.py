@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from dgmp import DGMP, POOLINGS, build_pooling, functional
-from pipeline.params import PoolingName
+from pipeline.settings.cells import PoolingName
 
 LEARNED = {"dgmp": "lambda_", "gem": "p", "lse": "r", "mixed": "alpha"}
 

@@ -16,6 +16,7 @@ from torch import Tensor, distributed, multiprocessing, nn
 
 from dgmp.images.augmentation import ScriptAugmentation
 from dgmp.images.patches import PagePatches, PatchStore, PatchWriter
+from dgmp.inference import Inference
 from dgmp.models import Classifier, DescriptorNet, NarrowResNet, Standardize
 from dgmp.pooling import build_pooling
 from dgmp.processes import Processes
@@ -72,10 +73,7 @@ def train(task: str, pooling: str, size: str, folder: Path) -> dict[str, Tensor]
         step: Callable[..., Any] = partial(triplet_step, BatchHardTripletLoss(0.5))
 
         def predict() -> np.ndarray:
-            device = accelerator.device
-            return describe_pages(
-                net, store, batch=7, device=device, processes=processes
-            ).descriptors
+            return describe_pages(net, store, Inference(7, processes)).descriptors
     else:
         shapes = rng.integers(40, 60, (14, 2))
         pages = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in shapes]
@@ -87,8 +85,7 @@ def train(task: str, pooling: str, size: str, folder: Path) -> dict[str, Tensor]
         step = cross_entropy_step
 
         def predict() -> np.ndarray:
-            device = accelerator.device
-            return class_scores(net, pages, crop=CROP, batch=4, device=device, processes=processes)
+            return class_scores(net, pages, Inference(4, processes), crop=CROP)
 
     before = {key: value.clone() for key, value in net.network.state_dict().items()}
     # Plain gradient descent, because Adam hides a wrong scale of the gradients.

@@ -5,6 +5,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from dgmp.images.augmentation import ScriptAugmentation, center_view
+from dgmp.inference import Inference
 from dgmp.models import Classifier, NarrowResNet, Standardize
 from dgmp.pooling import build_pooling
 from dgmp.scripttypes import ScriptBatches, class_scores, cross_entropy_step, to_images
@@ -34,7 +35,7 @@ class Sums(nn.Module):
 
 @pytest.mark.parametrize("batch", [1, 3, 50])
 def test_oracle_scores_are_those_of_single_views_in_order(batch):
-    found = class_scores(Sums(), pages(), crop=CROP, batch=batch, device=CPU)
+    found = class_scores(Sums(), pages(), Inference(batch), crop=CROP)
     views = [center_view(page, CROP) / 255 for page in pages()]
     np.testing.assert_allclose(found, [(v.mean(), v.max()) for v in views], atol=1e-5)
     assert found.dtype == np.float32
@@ -42,13 +43,13 @@ def test_oracle_scores_are_those_of_single_views_in_order(batch):
 
 def test_scoring_switches_dropout_and_batch_statistics_off():
     net = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm2d(1), Sums()).train()
-    again = [class_scores(net, pages(), crop=CROP, batch=4, device=CPU) for _ in range(2)]
+    again = [class_scores(net, pages(), Inference(4), crop=CROP) for _ in range(2)]
     assert np.array_equal(*again)
 
 
 def test_errors_no_pages_to_score():
     with pytest.raises(ValueError, match="no pages to classify"):
-        class_scores(Sums(), [], crop=CROP, batch=4, device=CPU)
+        class_scores(Sums(), [], Inference(4), crop=CROP)
 
 
 def test_shapes_an_epoch_shows_each_page_once_but_for_the_rest():
@@ -108,7 +109,7 @@ def test_smoke_three_directions_of_lines_are_learned():
     net = Classifier(Standardize(0.5, 0.2), NarrowResNet(2, last_stride=1), build_pooling("avg"), 3)
 
     def error(net: nn.Module) -> float:
-        scores = class_scores(net, images, crop=CROP, batch=24, device=CPU)
+        scores = class_scores(net, images, Inference(24), crop=CROP)
         return 100 * float((scores.argmax(axis=1) != labels).mean())
 
     untrained = error(net)

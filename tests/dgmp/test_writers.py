@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from dgmp.images.patches import PagePatches, PatchStore, PatchWriter
+from dgmp.inference import Inference
 from dgmp.metrics import evaluate_retrieval
 from dgmp.models import DescriptorNet, NarrowResNet, Standardize
 from dgmp.pooling import build_pooling
@@ -57,7 +58,7 @@ class Flat(nn.Module):
 
 @pytest.mark.parametrize("batch", [1, 4, 100])
 def test_oracle_page_descriptors_are_means_over_the_pages_patches(store, batch):
-    found = describe_pages(Flat(), store, batch=batch, device=CPU)
+    found = describe_pages(Flat(), store, Inference(batch))
     expected = {}
     for i, page in enumerate(store.pages):
         expected.setdefault(page, []).append(1.0 - store.read([i])[0].reshape(-1))
@@ -71,14 +72,14 @@ def test_oracle_page_descriptors_are_means_over_the_pages_patches(store, batch):
 
 def test_property_pages_are_ordered_by_name_whatever_the_batch(store):
     for batch in (1, 5):
-        found = describe_pages(Flat(), store, batch=batch, device=CPU)
+        found = describe_pages(Flat(), store, Inference(batch))
         assert found.pages.tolist() == ["p1", "p2", "p5", "p9"]
         assert found.writers.tolist() == ["a", "a", "c", "b"]
 
 
 def test_describing_switches_dropout_and_batch_statistics_off(store):
     net = nn.Sequential(nn.Dropout(0.9), Flat()).train()
-    again = [describe_pages(net, store, batch=4, device=CPU).descriptors for _ in range(2)]
+    again = [describe_pages(net, store, Inference(4)).descriptors for _ in range(2)]
     assert np.array_equal(*again)
 
 
@@ -87,7 +88,7 @@ def test_oracle_retrieval_error(tmp_path):
     half = np.tile(np.eye(2, dtype=np.uint8), (1, 4, 4))
     # On the line 0 - 32 - 64: "a" finds its own page second from one side, "b" has one page.
     store = store_of(tmp_path, [("1", "a", light), ("2", "b", half), ("3", "a", dark)])
-    assert retrieval_error(Flat(), store, batch=2, device=CPU) == pytest.approx(50)
+    assert retrieval_error(Flat(), store, Inference(2)) == pytest.approx(50)
 
 
 def test_errors_no_patches(tmp_path):
@@ -95,7 +96,7 @@ def test_errors_no_patches(tmp_path):
         pass
     empty = PatchStore(tmp_path / "some.npy", tmp_path / "some.csv")
     with pytest.raises(ValueError, match="no patches to describe"):
-        describe_pages(Flat(), empty, batch=2, device=CPU)
+        describe_pages(Flat(), empty, Inference(2))
 
 
 def batches(store: PatchStore, **changes) -> WriterBatches:
@@ -162,7 +163,7 @@ def test_smoke_two_directions_of_stripes_are_learned(tmp_path):
     pages = [(f"{w}{n}", w, stripes(rng, 4, w)) for n in range(6) for w in "ab"]
     store = store_of(tmp_path, pages)
     net = DescriptorNet(Standardize(0.5, 0.5), NarrowResNet(2), build_pooling("dgmp"))
-    untrained = retrieval_error(net, store, batch=16, device=CPU)
+    untrained = retrieval_error(net, store, Inference(16))
     history = fit(
         net,
         build_optimizer(net, OptimizerSettings(0.003, 0.00001)),
@@ -170,10 +171,10 @@ def test_smoke_two_directions_of_stripes_are_learned(tmp_path):
         decay_start=12,
         batches=batches(store, writers=2, patches=8, batches=3, rng=rng),
         step=partial(triplet_step, BatchHardTripletLoss(0.2)),
-        validate=lambda net: retrieval_error(net, store, batch=16, device=CPU),
+        validate=lambda net: retrieval_error(net, store, Inference(16)),
         accelerator=Accelerator(cpu=True),
     )
-    assert retrieval_error(net, store, batch=16, device=CPU) == history.best_error
+    assert retrieval_error(net, store, Inference(16)) == history.best_error
     assert history.best_error < min(5, untrained)
     assert untrained > 15
     row = history.epochs[0]
@@ -182,8 +183,8 @@ def test_smoke_two_directions_of_stripes_are_learned(tmp_path):
 
 
 def test_retrieval_error_by_the_cosine(store):
-    described = describe_pages(Flat(), store, batch=4, device=CPU)
+    described = describe_pages(Flat(), store, Inference(4))
     for distance in ("sqeuclidean", "cosine"):
         scores = evaluate_retrieval(described.descriptors, described.writers, distance=distance)
-        found = retrieval_error(Flat(), store, batch=4, device=CPU, distance=distance)
+        found = retrieval_error(Flat(), store, Inference(4), distance=distance)
         assert found == 100 - scores.mean_average_precision

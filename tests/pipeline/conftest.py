@@ -11,7 +11,8 @@ import yaml
 
 from dgmp.images.reading import write_bilevel
 from pipeline.pages import Page, write_pages
-from pipeline.params import Cell, Params, load_params
+from pipeline.params import Params, load_params
+from pipeline.settings.cells import Cell
 
 ROOT = Path(__file__).parents[2]
 WRITER_SEEDS = [0, 1]

@@ -11,7 +11,8 @@ import yaml
 from pipeline import acquire
 from pipeline.folder import Row, hold_out_pages, hold_out_writers
 from pipeline.pages import read_pages
-from pipeline.params import Params, ScribePages, ScriptPages, load_params
+from pipeline.params import Params, load_params
+from pipeline.settings.data import ScribePages, ScriptPages
 from pipeline.synthetic import CLAMM17_TEST, apportion, assign_scripts, assign_writers
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dgmp.metrics import evaluate_classification, evaluate_retrieval
-from pipeline import compare, ensemble, evaluate
+from pipeline import compare, comparisons, ensemble, evaluate, predictions, results
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_smoke(scored):
     expected = [
         (name, metric)
         for name, cell in scored.params.cells.items()
-        for metric in compare.METRICS[cell.task]
+        for metric in comparisons.METRICS[cell.task]
     ]
     assert sorted((row["cell"], row["metric"]) for row in found) == sorted(expected)
     for row in found:
@@ -44,8 +44,8 @@ def test_smoke(scored):
 
 def test_rows_are_those_of_the_tables(scored):
     # The mean over queries of the means over runs is the mean over runs of the scores.
-    runs = evaluate.evaluate(scored.params, scored.params.cells)
-    ensembles = ensemble.read_ensembles(scored.params)
+    runs = [run for run, _ in evaluate.measure(scored.params, scored.params.cells)]
+    ensembles = results.read_ensembles(scored.params)
     for one in compare.compare(scored.params, compare.read_samples(scored.params)):
         if one.metric == "ensemble":
             expected = ensembles[one.cell]
@@ -71,14 +71,14 @@ def test_p_agrees_with_the_oracle(scored):
     totals = [abs(np.dot(signs, sums)) for signs in itertools.product([1, -1], repeat=8)]
     expected = np.mean([total >= abs(sums.sum()) - 1e-9 for total in totals])
     compare.main()
-    found = compare.read_comparisons(params)["writers-max-m02", "mAP"]
+    found = comparisons.read_comparisons(params)["writers-max-m02", "mAP"]
     assert found.p == pytest.approx(expected, abs=1e-6)
     assert found.difference == pytest.approx(100 * sums.sum() / 24 / 2, abs=1e-5)
 
 
 def test_holm_counts_the_poolings_of_one_score_task_and_margin(scored):
     compare.main()
-    found = compare.read_comparisons(scored.params)
+    found = comparisons.read_comparisons(scored.params)
     family = [
         one for one in found.values() if (one.baseline, one.metric) == ("writers-avg-m01", "mAP")
     ]
@@ -105,7 +105,7 @@ def test_a_task_without_average_pooling_has_intervals_alone(scored):
     scored.set("tables.table3", [n for n in scored.params.tables.table3 if n != "scripts-a-avg"])
     scored.set("cells", cells)
     compare.main()
-    one = compare.read_comparisons(scored.params)["scripts-a-max", "accuracy"]
+    one = comparisons.read_comparisons(scored.params)["scripts-a-max", "accuracy"]
     assert (one.baseline, one.difference, one.p, one.p_holm) == (None, None, None, None)
     assert one.low < one.score < one.high
 
@@ -134,22 +134,22 @@ def test_queries_without_a_relevant_page_are_left_out(scored):
 
     for name, cell in {**scored.params.cells, **scored.params.untrained}.items():
         if cell.task == "writers":
-            for seed in evaluate.seeds_of(name, cell, scored.params):
+            for seed in predictions.seeds_of(name, cell, scored.params):
                 scored.edit_arrays(name, f"seed{seed}.npz", single)
     evaluate.main()
     compare.main()
-    one = compare.read_comparisons(scored.params)["writers-max-m01", "mAP"]
+    one = comparisons.read_comparisons(scored.params)["writers-max-m01", "mAP"]
     assert (one.queries, one.groups) == (23, 8)
 
 
 def test_missing_stale_and_damaged_files_are_named(scored):
     file = scored.data / "compare" / "comparisons.csv"
     with pytest.raises(ValueError, match=r"comparisons\.csv is missing: run `dvc repro compare`"):
-        compare.read_comparisons(scored.params)
+        comparisons.read_comparisons(scored.params)
     compare.main()
     file.write_text("cell,metric\nwriters-avg-m01,mAP\n")
     with pytest.raises(ValueError, match=r"comparisons\.csv is damaged"):
-        compare.read_comparisons(scored.params)
+        comparisons.read_comparisons(scored.params)
     scored.set("profiles.scribes.writers.seeds", [0, 1, 5])
     with pytest.raises(ValueError, match="no pages of writers-avg-m01, seed 5: run `dvc repro eva"):
         compare.main()
@@ -157,7 +157,7 @@ def test_missing_stale_and_damaged_files_are_named(scored):
     compare.main()
     scored.set("profiles.scribes.writers.seeds", [0, 1])
     with pytest.raises(ValueError, match="no row of cell writers-avg-m01, mAP, for seeds 0 1 and"):
-        compare.read_comparisons(scored.params)
+        comparisons.read_comparisons(scored.params)
     pages = scored.data / "ensemble" / "pages.csv"
     pages.write_text("something\nelse\n")
     with pytest.raises(ValueError, match=r"ensemble/pages\.csv is damaged"):

@@ -17,8 +17,9 @@ from dgmp.models import DescriptorNet, NarrowResNet, ResNet50, Standardize
 from dgmp.pooling import build_pooling
 from dgmp.processes import ALONE, Processes
 from pipeline.compute import build_accelerator, prepare
-from pipeline.params import Compute, load_params
+from pipeline.params import load_params
 from pipeline.provenance import find_provenance
+from pipeline.settings.training import Compute
 from tests.pipeline.test_finished import toy_settings, write_data
 
 ROOT = Path(__file__).parents[2]

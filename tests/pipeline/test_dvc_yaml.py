@@ -83,7 +83,8 @@ def imported_files(module: str) -> set[str]:
         seen.add(name)
         waiting |= imported(name) - seen
     files = {path.relative_to(ROOT) for name in seen for path in sources(name).values()}
-    return {file.as_posix() for file in files if file.name != "__init__.py"} - NOT_LISTED
+    named = {file.as_posix() for file in files if file.name != "__init__.py"} - NOT_LISTED
+    return {file for file in named if not file.startswith("pipeline/settings/")}
 
 
 def listed_files(stage: PipelineStage) -> set[str]:

@@ -3,7 +3,7 @@ import csv
 import numpy as np
 import pytest
 
-from pipeline import ensemble
+from pipeline import ensemble, results
 
 
 def test_smoke(project):
@@ -29,33 +29,31 @@ def test_agrees_with_the_oracle(project):
         total = total + (5.0 if seed == 1 else 70.0 + seed) * probabilities
         votes = votes + np.eye(3)[probabilities.argmax(axis=1)]
     expected = 100 * np.mean(classes[total.argmax(axis=1)] == labels)
-    scores = ensemble.ensemble_scores(
-        "scripts-b-avg", project.params.cells["scripts-b-avg"], project.params
-    )
-    assert scores["weighted"] == pytest.approx(expected)
+    cell = project.params.cells["scripts-b-avg"]
+    scores, _ = ensemble.combine_seeds("scripts-b-avg", cell, project.params)
+    assert scores["weighted"].accuracy == pytest.approx(expected)
     decided = votes.max(axis=1) > 1  # no ties among three votes
     right = classes[votes.argmax(axis=1)] == labels
     tied = len(labels) - decided.sum()
-    correct = round(scores["majority"] / 100 * len(labels))
+    correct = round(scores["majority"].accuracy / 100 * len(labels))
     assert abs(correct - (right & decided).sum()) <= tied
 
 
 def test_written_scores_are_read_back(project):
     ensemble.main()
     cell = project.params.cells["scripts-a-max"]
-    expected = ensemble.ensemble_scores("scripts-a-max", cell, project.params)["weighted"]
-    assert ensemble.read_ensembles(project.params)["scripts-a-max"] == pytest.approx(
-        expected, abs=1e-6
-    )
+    scores, _ = ensemble.combine_seeds("scripts-a-max", cell, project.params)
+    found = results.read_ensembles(project.params)["scripts-a-max"]
+    assert found == pytest.approx(scores["weighted"].accuracy, abs=1e-6)
 
 
 def test_stale_scores_are_refused(project):
     with pytest.raises(ValueError, match=r"scores\.csv is missing: run `dvc repro ensemble`"):
-        ensemble.read_ensembles(project.params)
+        results.read_ensembles(project.params)
     ensemble.main()
     params = project.set("profiles.scribes.scripts_b.seeds", [0, 1])
     with pytest.raises(ValueError, match="no ensemble of 2 models for cell scripts-b-avg"):
-        ensemble.read_ensembles(params)
+        results.read_ensembles(params)
 
 
 def test_missing_weights_and_runs(project):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dgmp.metrics import evaluate_classification, evaluate_retrieval
-from pipeline import evaluate
+from pipeline import evaluate, scored_runs
 
 
 def rows(file):
@@ -76,10 +76,10 @@ def test_score_of_one_file(project):
 
 
 def test_written_rows_are_read_back(project):
-    runs = evaluate.evaluate(project.params, project.params.cells)
+    runs = [run for run, _ in evaluate.measure(project.params, project.params.cells)]
     file = Path("scores.csv")
-    evaluate.write_runs(file, runs)
-    again = evaluate.read_runs(file, project.params.cells, project.params)
+    scored_runs.write_runs(file, runs)
+    again = scored_runs.read_runs(file, project.params.cells, project.params)
     assert [one.cell for one in again] == [one.cell for one in runs]
     assert again[0].mAP == pytest.approx(runs[0].mAP, abs=1e-6)
     assert again[0].collapsed is False
@@ -87,20 +87,20 @@ def test_written_rows_are_read_back(project):
 
 def test_only_seeds_of_params_count(project):
     params = project.set("profiles.scribes.scripts_a.seeds", [2, 0])
-    runs = evaluate.evaluate(params, params.cells)
+    runs = [run for run, _ in evaluate.measure(params, params.cells)]
     assert [one.seed for one in runs if one.cell == "scripts-a-avg"] == [2, 0]
 
 
 def test_collapse_is_carried(project):
     project.edit_run("writers-max-m05", 1, collapsed=True)
-    runs = evaluate.evaluate(project.params, project.params.cells)
+    runs = [run for run, _ in evaluate.measure(project.params, project.params.cells)]
     assert [(one.cell, one.seed) for one in runs if one.collapsed] == [("writers-max-m05", 1)]
 
 
 @pytest.mark.parametrize("score", [None, float("nan"), float("-inf")])
 def test_a_run_without_validation(project, score):
     project.edit_run("writers-max-m05", 1, validation_score=score)
-    runs = evaluate.evaluate(project.params, project.params.cells)
+    runs = [run for run, _ in evaluate.measure(project.params, project.params.cells)]
     missing = [(one.cell, one.seed) for one in runs if one.validation_score is None]
     assert missing == [("writers-max-m05", 1)]
 
@@ -177,28 +177,28 @@ def test_scores_that_cannot_be_computed_name_the_file(project):
 def test_stale_rows_are_refused(project):
     file = project.data / "evaluate" / "scores.csv"
     with pytest.raises(ValueError, match=r"scores\.csv is missing: run `dvc repro evaluate`"):
-        evaluate.read_runs(file, project.params.cells, project.params)
+        scored_runs.read_runs(file, project.params.cells, project.params)
     evaluate.main()
     text = file.read_text()
     file.write_text(text.replace("writers-avg-m05,writers,avg,", "writers-avg-m05,writers,max,"))
     with pytest.raises(
         ValueError, match=r"measured as writers, max.*params\.yaml says writers, avg"
     ):
-        evaluate.read_runs(file, project.params.cells, project.params)
+        scored_runs.read_runs(file, project.params.cells, project.params)
     file.write_text("\n".join(line for line in text.split("\n") if "scripts-b-max" not in line))
     with pytest.raises(ValueError, match="no row for cell scripts-b-max, seed 0"):
-        evaluate.read_runs(file, project.params.cells, project.params)
+        scored_runs.read_runs(file, project.params.cells, project.params)
     file.write_text("cell,seed\nwriters-avg-m01,0\n")
     with pytest.raises(ValueError, match="is damaged"):
-        evaluate.read_runs(file, project.params.cells, project.params)
+        scored_runs.read_runs(file, project.params.cells, project.params)
 
 
 def test_rows_of_runs_not_in_params_are_ignored(project):
     evaluate.main()
     file = project.data / "evaluate" / "scores.csv"
-    before = evaluate.read_runs(file, project.params.cells, project.params)
+    before = scored_runs.read_runs(file, project.params.cells, project.params)
     file.write_text(file.read_text() + "writers-avg-m01,writers,avg,0.1,99,1,1,,50,1,False\n")
-    assert evaluate.read_runs(file, project.params.cells, project.params) == before
+    assert scored_runs.read_runs(file, project.params.cells, project.params) == before
 
 
 def test_the_stages_after_training_do_not_load_torch():
@@ -232,9 +232,9 @@ def test_writers_are_ranked_by_either_distance(project):
 
 
 def test_the_distance_of_the_settings_decides(project):
-    by_length = evaluate.evaluate(project.params, project.params.cells)
+    by_length = [run for run, _ in evaluate.measure(project.params, project.params.cells)]
     params = project.set("profiles.scribes.writers.distance", "cosine")
-    by_angle = evaluate.evaluate(params, params.cells)
+    by_angle = [run for run, _ in evaluate.measure(params, params.cells)]
     compared = evaluate.compare_distances(params)
     writers = [one for one in by_angle if one.task == "writers"]
     assert [f"{one.mAP:.6f}" for one in writers] == [row["mAP_cosine"] for row in compared]

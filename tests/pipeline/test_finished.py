@@ -20,8 +20,10 @@ from dgmp.training import DivergedError, Fit
 from pipeline import finished
 from pipeline.finished import train_cell
 from pipeline.identity import identify
-from pipeline.params import Params, Writers, load_params
-from pipeline.runs import LOG_COLUMNS, Run
+from pipeline.params import Params, load_params
+from pipeline.run import Run
+from pipeline.settings.training import Writers
+from pipeline.train_run import LOG_COLUMNS
 
 ROOT = Path(__file__).parents[2]
 CELL = "writers-dgmp-1k-m01"

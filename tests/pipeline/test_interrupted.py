@@ -19,12 +19,12 @@ import yaml
 
 import dgmp.checkpoints
 from dgmp.checkpoints import Checkpoints
-from pipeline import finished, runs
+from pipeline import finished, script_run, writer_run
 from pipeline.finished import train_cell
 from pipeline.identity import identify
 from pipeline.interrupted import checkpoint_folder, remove_checkpoints
 from pipeline.params import Params, load_params
-from pipeline.runs import Run
+from pipeline.run import Run
 from tests.pipeline.test_finished import toy_settings, write_data
 
 ROOT = Path(__file__).parents[2]
@@ -117,14 +117,14 @@ def old_one_not_removed() -> None:
 
 
 def in_the_prediction() -> None:
-    runs.describe_pages = lambda *_, **__: die()
-    scores = runs.class_scores
+    writer_run.describe_pages = lambda *_, **__: die()
+    scores = script_run.class_scores
 
     def killing(model, pages, **others):
         # Validation comes by the same way.
         return die() if "test" in str(pages.pages) else scores(model, pages, **others)
 
-    runs.class_scores = killing
+    script_run.class_scores = killing
 
 
 @pytest.mark.parametrize("name", [WRITERS, SCRIPTS])
@@ -161,7 +161,7 @@ def test_a_run_killed_in_its_prediction_is_not_trained_again(params):
         train(params)
 
     def untrainable() -> None:
-        runs.WriterBatches.__call__ = lambda self: 1 / 0
+        writer_run.WriterBatches.__call__ = lambda self: 1 / 0
         assert train(params) == expected
 
     assert ended(killed) == -signal.SIGKILL

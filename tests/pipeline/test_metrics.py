@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import ensemble, evaluate, metrics
-from pipeline.params import Pooling
+from pipeline import ensemble, evaluate, labels, metrics, results
+from pipeline.settings.cells import Pooling
 
 
 def written():
@@ -21,7 +21,7 @@ def test_smoke(project):
     found = written()
     assert list(found) == ["variant", "table1", "table2", "table3"]
     assert found["variant"]["mAP"] == 51.23
-    assert found["variant"]["pooling"] == metrics.pooling_label(project.params.pooling)
+    assert found["variant"]["pooling"] == labels.pooling_label(project.params.pooling)
     for table, cells in project.params.tables:
         assert list(found[table]) == list(cells)
     assert found["table3"]["scripts-a-avg"].keys() == {"accuracy", "accuracy_sd", "ensemble"}
@@ -30,7 +30,7 @@ def test_smoke(project):
 
 def test_agrees_with_the_oracle(project):
     found = written()
-    runs = evaluate.evaluate(project.params, project.params.cells)
+    runs = [run for run, _ in evaluate.measure(project.params, project.params.cells)]
     values = [one.accuracy for one in runs if one.cell == "scripts-b-max"]
     assert found["table3"]["scripts-b-max"]["accuracy"] == round(mean(values), 2)
     assert found["table3"]["scripts-b-max"]["accuracy_sd"] == round(stdev(values), 2)
@@ -66,11 +66,11 @@ def test_missing_scores(project):
     with pytest.raises(ValueError, match=r"evaluate/scores\.csv is missing"):
         metrics.main()
     written()
-    results = metrics.read_results(project.params)
+    found = results.read_results(project.params)
     with pytest.raises(ValueError, match="cell writers-avg-m01: only 0 of 2 runs have accuracy"):
-        results.summarize("writers-avg-m01", "accuracy")
+        found.summarize("writers-avg-m01", "accuracy")
     with pytest.raises(ValueError, match="cell writers-avg-m01: only 0 of 2 runs have ensemble"):
-        results.summarize("writers-avg-m01", "ensemble")
+        found.summarize("writers-avg-m01", "ensemble")
 
 
 @pytest.mark.parametrize(
@@ -79,14 +79,14 @@ def test_missing_scores(project):
 )
 def test_labels_of_lambda(value, label):
     pooling = Pooling.model_validate({"name": "dgmp", "lambda": value})
-    assert metrics.pooling_label(pooling) == f"DGMP, λ = {label}"
+    assert labels.pooling_label(pooling) == f"DGMP, λ = {label}"
 
 
 @given(st.floats(1e-6, 1e9))
 def test_every_lambda_has_a_label(value):
-    assert metrics.pooling_label(Pooling.model_validate({"name": "dgmp", "lambda": value}))
+    assert labels.pooling_label(Pooling.model_validate({"name": "dgmp", "lambda": value}))
 
 
 def test_labels_of_all_poolings_differ(project):
-    labels = [metrics.pooling_label(pooling) for pooling in project.params.poolings.values()]
-    assert len(set(labels)) == len(labels)
+    names = [labels.pooling_label(pooling) for pooling in project.params.poolings.values()]
+    assert len(set(names)) == len(names)

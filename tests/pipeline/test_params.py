@@ -8,7 +8,9 @@ import yaml
 from pydantic import ValidationError
 
 from dgmp.pooling import POOLINGS, build_pooling
-from pipeline.params import Params, ParamsError, Pooling, Settings, load_params
+from pipeline.params import Params, ParamsError, load_params
+from pipeline.settings.base import Settings
+from pipeline.settings.cells import Pooling
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = (ROOT / "params.yaml").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from dvc_render.html import render_html
 from dvc_render.vega import VegaRenderer
 
 from pipeline import figures, lambdas
-from pipeline.runs import LOG_COLUMNS
+from pipeline.train_run import LOG_COLUMNS
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / ".dvc" / "plots"

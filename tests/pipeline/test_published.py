@@ -18,8 +18,9 @@ from pipeline.download import Downloads
 from pipeline.folder import Row, hold_out_writers
 from pipeline.label_lists import Listed, key_of, read_list, read_official
 from pipeline.pages import Page
-from pipeline.params import AcquirePublished, load_params
+from pipeline.params import load_params
 from pipeline.published import take_published
+from pipeline.settings.data import AcquirePublished
 from pipeline.sources import DataSet, Part, Sources, load_sources
 from tests.rehearsal import archives
 

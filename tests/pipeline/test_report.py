@@ -9,10 +9,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline import compare, ensemble, evaluate, findings, pictures, report, tables
+from pipeline import compare, comparisons, ensemble, evaluate, findings, pictures, report, tables
 from pipeline.layout import Column, Entry, Line, Section, Table, rows
-from pipeline.metrics import Summary
 from pipeline.pages import Page, write_pages
+from pipeline.results import Summary
 from tests.pipeline.conftest import ROOT
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -264,7 +264,7 @@ def test_settings_are_set_against_the_papers(scored):
 
 
 def compared(cell, mean, difference, p):
-    return compare.Comparison(
+    return comparisons.Comparison(
         cell, "mAP", "0", mean, mean - 1, mean + 1, 9, 3, "avg", difference, -9.0, 9.0, p, p
     )
 

@@ -18,7 +18,7 @@ from dgmp.models import NarrowResNet
 from pipeline import finished
 from pipeline.finished import train_cell
 from pipeline.params import load_params
-from pipeline.runs import Run
+from pipeline.run import Run
 
 ROOT = Path(__file__).parents[2]
 WRITERS, BASELINE, SCRIPTS = "writers-dgmp-1k-m01", "writers-avg-m01", "scripts-b-dgmp-5k"

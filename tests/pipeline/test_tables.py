@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import compare, ensemble, evaluate, formats, tables
+from pipeline import compare, comparisons, ensemble, evaluate, formats, results, scored_runs, tables
 from pipeline.layout import Column, Entry, Line, Section, Table
-from pipeline.metrics import Summary
+from pipeline.results import Summary
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_smoke(scored, caplog):
 
 def test_csv_agrees_with_the_oracle(scored):
     tables.main()
-    runs = evaluate.evaluate(scored.params, scored.params.cells)
+    runs = [run for run, _ in evaluate.measure(scored.params, scored.params.cells)]
     rows = {row["pooling"]: row for row in read_csv(scored.reports / "table1.csv")}
     values = [one.top1 for one in runs if one.cell == "writers-dgmp-1k-m02"]
     row = rows["DGMP, λ = 10³"]
@@ -60,7 +60,7 @@ def test_csv_agrees_with_the_oracle(scored):
     assert (cited["mAP"], cited["mAP paper"], cited["runs"]) == ("", "55.6", "")
     assert cited["reference"] == "Fiel et al., ICDAR 2017 [31]"
     rows = read_csv(scored.reports / "table3.csv")
-    ensembles = ensemble.read_ensembles(scored.params)
+    ensembles = results.read_ensembles(scored.params)
     row = next(row for row in rows if row["pooling"] == "Avg + ℓ²")
     assert float(row["ensemble"]) == pytest.approx(ensembles["scripts-b-avg-l2"], abs=1e-4)
     assert row["ensemble paper"] == "82.2"
@@ -222,7 +222,7 @@ def test_a_star_marks_what_the_test_tells_from_average(scored):
     evaluate.main()
     compare.main()
     tables.main()
-    found = compare.read_comparisons(scored.params)
+    found = comparisons.read_comparisons(scored.params)
     assert found[name, "mAP"].p_holm < 0.05
     starred = {
         (line.label, column.group, column.score)
@@ -340,7 +340,7 @@ def test_baseline_stands_beside_the_trained_mean(scored):
     tables.main()
     rows = {row["name"]: row for row in read_csv(scored.reports / "baseline.csv")}
     assert list(rows) == list(scored.params.untrained)
-    runs = evaluate.evaluate(scored.params, scored.params.cells)
+    runs = [run for run, _ in evaluate.measure(scored.params, scored.params.cells)]
     row = rows["writers-dgmp-1k-untrained"]
     values = [one.mAP for one in runs if one.cell == "writers-dgmp-1k-m01"]
     assert row["trained_cell"] == "writers-dgmp-1k-m01"
@@ -372,7 +372,7 @@ def test_tables_take_no_stale_or_missing_run(scored):
         tables.main()
     compare.main()
     table = built(scored)["table2"]
-    runs = evaluate.read_runs(
+    runs = scored_runs.read_runs(
         scored.data / "evaluate" / "scores.csv", scored.params.cells, scored.params
     )
     only = next(one.mAP for one in runs if one.cell == "writers-avg-m01")

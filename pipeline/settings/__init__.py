@@ -1,0 +1,1 @@
+"""What can stand in params.yaml, section by section."""
