@@ -38,7 +38,7 @@ check-data: setup  ## Say what is there of the paper's data, what is missing, an
 	@$(RUN) python -m pipeline.check_data
 
 test: lint  ## Check and test everything
-	$(RUN) pytest
+	$(RUN) pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: setup  ## Style, formatting and types
 	$(RUN) ruff check
