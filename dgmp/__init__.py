@@ -21,3 +21,7 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(import_module("dgmp.pooling"), name)
     raise AttributeError(f"module 'dgmp' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -66,6 +66,8 @@ def _gram(x: Tensor) -> Tensor:
 def _cholesky(gram: Tensor) -> tuple[Tensor, Tensor]:
     """Factors and LAPACK's info, in halves where MKL takes several times as long for the whole."""
     n = gram.shape[1]
+    if n == 1:
+        return gram.sqrt(), (~(gram > 0)).flatten().int()
     if not 112 < n < 192:
         factors, info = torch.linalg.cholesky_ex(gram)
         return factors, info

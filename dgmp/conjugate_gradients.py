@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-ONNX_ITERATIONS = 64
+ONNX_ITERATIONS = 128
 """Steps of an exported layer that does not say how many it wants."""
 
 
@@ -14,9 +14,10 @@ def solve_ridge_iteratively(phi: Tensor, lambda_: Tensor, iterations: int) -> tu
 
     Works on the primal system, A xi = Phi 1 with A = Phi Phi^T + lambda I, by two products with
     Phi a step and without any Gram matrix. But for rounding, the error e has
-    sqrt(e^T A e) <= 2 ((sqrt(k) - 1) / (sqrt(k) + 1))^n sqrt(xi^T A xi) after n steps, with
-    k = 1 + ||Phi||^2 / lambda (Hestenes and Stiefel 1952). The second half of the steps starts
-    anew from the true residual, which takes back most of the rounding of the first. Derivatives
+    sqrt(e^T A e) <= 4 ((sqrt(k) - 1) / (sqrt(k) + 1))^n sqrt(xi^T A xi) after n steps, with
+    k = 1 + ||Phi||^2 / lambda (Hestenes and Stiefel 1952; twice their bound, because the second
+    half of the steps starts anew from the true residual, which takes back most of the rounding of
+    the first). Derivatives
     are those of the steps; a sample of zeros has none.
 
     Args:

@@ -39,6 +39,17 @@ def generalized_max_pool(
 ) -> tuple[Tensor, Tensor]: ...
 
 
+@overload
+def generalized_max_pool(
+    phi: Tensor,
+    lambda_: Tensor | float,
+    *,
+    mask: Tensor | None = None,
+    return_weights: bool,
+    cg_iterations: int | None = None,
+) -> Tensor | tuple[Tensor, Tensor]: ...
+
+
 def generalized_max_pool(
     phi: Tensor,
     lambda_: Tensor | float,
@@ -57,10 +68,10 @@ def generalized_max_pool(
 
     The system is made and solved in float32, or in float64 for float64 input, also under
     autocast. (`torch.set_float32_matmul_precision` other than "highest" loosens that.) The
-    relative error of the result is below the machine precision times the condition number, at
-    most 1 + ||Phi||^2 / lambda. A sample whose system cannot be factorized is retried with a
-    `NumericalWarning`, see `dgmp.cholesky`, and its weights are not exact; a sample with a NaN
-    gives NaN and spoils no other.
+    relative error of the result is below max(N, D) times the machine precision times the condition
+    number, which is at most 1 + ||Phi||^2 / lambda; see docs/layer.md for how far. A sample whose
+    system cannot be factorized is retried with a `NumericalWarning`, see `dgmp.cholesky`, and its
+    weights are not exact; a sample with a NaN gives NaN and spoils no other.
 
     Args:
         phi: Descriptors, (B, D, N), floating point.
@@ -137,8 +148,15 @@ def log_sum_exp_pool(phi: Tensor, r: Tensor | float, *, mask: Tensor | None = No
     """Smooth maximum, Eq. 2: (B, D, N) -> (B, D).
 
     r leads from the mean, its limit for 0, to the maximum, its limit for infinity; both may be
-    given. The maximum is taken out before the exponential, so that large r does not overflow.
+    given. The maximum is taken out before the exponential, so that large r does not overflow. The
+    derivative in r is exact from r = 0.001 on; below, rounding takes it over.
+
+    Raises:
+        ValueError: r is a negative number (the elements of a tensor are not looked at); phi or
+            the mask as in `generalized_max_pool`.
     """
+    if not isinstance(r, Tensor) and not r >= 0:
+        raise ValueError(f"r must not be negative, got {r}")
     precise = _at_least_single(_fill_outside(phi, mask, -math.inf))
     r = torch.as_tensor(r, dtype=precise.dtype, device=phi.device).clamp(1e-30, 1e30)
     largest = precise.amax(dim=2, keepdim=True).detach()
@@ -163,7 +181,13 @@ def generalized_mean_pool(
 
     Activations are taken to be at least eps, as after a ReLU. The maximum is taken out before
     the power, so that large p neither overflows nor vanishes.
+
+    Raises:
+        ValueError: p is a number that is not positive and finite (the elements of a tensor are not
+            looked at); phi or the mask as in `generalized_max_pool`.
     """
+    if not isinstance(p, Tensor) and not 0 < p < math.inf:
+        raise ValueError(f"p must be positive and finite, got {p}")
     precise = _at_least_single(_fill_outside(phi, mask, -math.inf)).clamp(min=eps)
     largest = precise.amax(dim=2, keepdim=True).detach()
     mean = average_pool((precise / largest).pow(p), mask=mask)

@@ -29,13 +29,21 @@ class GlobalPooling(nn.Module):
         return None
 
     def forward(self, x: Tensor, *, mask: Tensor | None = None) -> Tensor:
-        """Pool x; a boolean mask (B, *spatial) is true at the locations that count."""
+        """Pool x; a boolean mask (B, *spatial) is true at the locations that count.
+
+        Raises:
+            ValueError: x has fewer than three axes or an empty one, or is not floating point; the
+                mask does not fit, or leaves a sample without location.
+        """
         phi, mask, _ = self._flatten(x, mask)
         return self._pool(phi, mask)
 
     def _pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
         """(B, D, N) and (B, N) -> (B, D)."""
         raise NotImplementedError
+
+    def extra_repr(self) -> str:
+        return "channels_last=True" if self.channels_last else ""
 
     def _flatten(
         self, x: Tensor, mask: Tensor | None
@@ -70,12 +78,14 @@ class ParametricPooling(GlobalPooling):
         self, initial: float, *, floor: float, learnable: bool, channels_last: bool
     ) -> None:
         super().__init__(channels_last=channels_last)
-        if not floor <= initial < float("inf"):
-            symbol = self.name.rstrip("_")
-            raise ValueError(f"{symbol}_init must be finite and at least {floor:g}, got {initial}")
-        self.floor = floor
         dtype = torch.promote_types(torch.get_default_dtype(), torch.float32)
         start = torch.tensor(float(initial), dtype=dtype)
+        if not floor <= initial <= torch.finfo(dtype).max:
+            raise ValueError(
+                f"{self.name.rstrip('_')}_init must be at least {floor:g} and finite in {dtype}, "
+                f"got {initial}"
+            )
+        self.floor = floor
         self.register_parameter(self.name, nn.Parameter(start, requires_grad=learnable))
 
     @property
@@ -84,14 +94,19 @@ class ParametricPooling(GlobalPooling):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         # `.half()` must not touch the parameter: float16 ends at 65504, below usual lambdas.
-        before = self.get_parameter(self.name).detach()
+        parameter = self.get_parameter(self.name)
+        before = parameter.detach()
+        gradient = None if parameter.grad is None else parameter.grad.detach()
         super()._apply(fn, recurse)
         parameter = self.get_parameter(self.name)
         if parameter.dtype in (torch.float16, torch.bfloat16):
+            parameter.grad = None  # of the type that the parameter no longer has
             parameter.data = before.to(parameter.device)
+            parameter.grad = None if gradient is None else gradient.to(parameter.device)
         return self
 
     def extra_repr(self) -> str:
         parameter = self.get_parameter(self.name)
         shown = "meta" if parameter.is_meta else f"{self.value.item():g}"
-        return f"{self.name.rstrip('_')}={shown}, learnable={parameter.requires_grad}"
+        own = f"{self.name.rstrip('_')}={shown}, learnable={parameter.requires_grad}"
+        return ", ".join(filter(None, [own, super().extra_repr()]))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from inspect import signature
+from typing import Any, Literal, overload
 
+import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from dgmp import functional
 from dgmp.global_pooling import GlobalPooling, ParametricPooling
@@ -23,6 +24,10 @@ class DGMP(ParametricPooling):
         channels_last: Whether the input is (B, *spatial, D), for example tokens (B, N, D).
         cg_iterations: Solve by so many steps of conjugate gradients instead of Cholesky. An
             export to ONNX does so by itself; set this where its default is too few or too many.
+
+    Raises:
+        ValueError: the floor is not positive, lambda_init is below it or not finite in float32,
+            or cg_iterations is not positive.
 
     Shape:
         Input (B, D, *spatial), output (B, D), in the type of the input. (Without `normalize`
@@ -56,11 +61,43 @@ class DGMP(ParametricPooling):
     ) -> None:
         if not floor > 0:
             raise ValueError(f"floor must be positive, got {floor}")
+        if cg_iterations is not None and cg_iterations < 1:
+            raise ValueError(f"cg_iterations must be positive, got {cg_iterations}")
         super().__init__(lambda_init, floor=floor, learnable=learnable, channels_last=channels_last)
         self.normalize = normalize
         self.cg_iterations = cg_iterations
 
-    def forward(  # type: ignore[override]
+    @overload
+    def forward(
+        self,
+        x: Tensor,
+        *,
+        mask: Tensor | None = None,
+        lambda_: Tensor | float | None = None,
+        return_weights: Literal[False] = False,
+    ) -> Tensor: ...
+
+    @overload
+    def forward(
+        self,
+        x: Tensor,
+        *,
+        mask: Tensor | None = None,
+        lambda_: Tensor | float | None = None,
+        return_weights: Literal[True],
+    ) -> tuple[Tensor, Tensor]: ...
+
+    @overload
+    def forward(
+        self,
+        x: Tensor,
+        *,
+        mask: Tensor | None = None,
+        lambda_: Tensor | float | None = None,
+        return_weights: bool,
+    ) -> Tensor | tuple[Tensor, Tensor]: ...
+
+    def forward(
         self,
         x: Tensor,
         *,
@@ -91,8 +128,7 @@ class DGMP(ParametricPooling):
             return_weights=True,
             cg_iterations=self.cg_iterations,
         )
-        # The copy may be changed in place, as by nn.ReLU(inplace=True).
-        pooled = (normalize(pooled, dim=1) if self.normalize else pooled.clone()).to(x.dtype)
+        pooled = (_unit(pooled) if self.normalize else pooled).to(x.dtype)
         return (pooled, alpha.unflatten(1, spatial)) if return_weights else pooled
 
     def extra_repr(self) -> str:
@@ -112,10 +148,10 @@ class AveragePooling(GlobalPooling):
 
     def _pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
         pooled = functional.average_pool(phi, mask=mask)
-        return normalize(pooled, dim=1) if self.normalize else pooled
+        return _unit(pooled).to(phi.dtype) if self.normalize else pooled
 
     def extra_repr(self) -> str:
-        return f"normalize={self.normalize}"
+        return ", ".join(filter(None, [f"normalize={self.normalize}", super().extra_repr()]))
 
 
 class SumPooling(GlobalPooling):
@@ -186,9 +222,16 @@ class GeneralizedMeanPooling(ParametricPooling):
         return functional.generalized_mean_pool(phi, self.value, mask=mask)
 
 
-def average_l2(**settings: Any) -> AveragePooling:
+def _unit(x: Tensor) -> Tensor:
+    """(B, D) scaled to unit l2 norm, at least in float32; zeros stay zeros, without a gradient."""
+    x = x if x.dtype == torch.float64 else x.float()
+    norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    return x / norm.masked_fill(norm == 0, torch.inf)
+
+
+def average_l2(*, channels_last: bool = False) -> AveragePooling:
     """Average pooling with output of unit l2 norm."""
-    return AveragePooling(normalize=True, **settings)
+    return AveragePooling(normalize=True, channels_last=channels_last)
 
 
 POOLINGS: dict[str, Callable[..., GlobalPooling]] = {
@@ -213,6 +256,7 @@ def build_pooling(name: str, **settings: Any) -> GlobalPooling:
 
     Raises:
         ValueError: there is no pooling of that name; the message lists those there are.
+        TypeError: the layer has no such setting; the message lists those it has.
 
     Examples:
         >>> build_pooling("dgmp", lambda_init=5000.0)
@@ -220,4 +264,10 @@ def build_pooling(name: str, **settings: Any) -> GlobalPooling:
     """
     if name not in POOLINGS:
         raise ValueError(f"no pooling {name!r}; there are: {', '.join(POOLINGS)}")
+    known = list(signature(POOLINGS[name]).parameters)
+    unknown = [key for key in settings if key not in known]
+    if unknown:
+        raise TypeError(
+            f"pooling {name!r} has no setting {', '.join(unknown)}; it has: {', '.join(known)}"
+        )
     return POOLINGS[name](**settings)

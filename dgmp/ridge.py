@@ -34,7 +34,8 @@ def solve_ridge(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor]:
     """
     transformable = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
     xi, alpha, _ = (_Ridge if transformable else _PlainRidge).apply(phi, lambda_)
-    return xi, alpha
+    # PyTorch forbids changing a function's output in place where that is a view.
+    return xi.clone(), alpha.clone()
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[None]:
@@ -46,15 +47,23 @@ def without_autocast(device: torch.device) -> AbstractContextManager[None]:
 
 
 def _dual(phi: Tensor) -> bool:
-    return phi.shape[2] <= phi.shape[1]
+    _, depth, locations = phi.shape
+    if torch.compiler.is_exporting():
+        from torch.fx.experimental.symbolic_shapes import statically_known_true  # slow to import
+
+        # A program for any size must not depend on which is smaller.
+        return statically_known_true(locations <= depth)
+    return locations <= depth
 
 
 def _times(x: Tensor, vector: Tensor) -> Tensor:
     """X times a vector each: (B, m, n), (B, n) -> (B, m)."""
     # A batch of long rows is faster, one of short rows slower than the same of columns. An exported
     # program is for any size.
-    if torch.compiler.is_exporting() or (len(x) > 1 and min(x.shape[1:]) < 8):
+    if torch.compiler.is_exporting() or (len(x) > 1 and 1 < min(x.shape[1:]) < 8):
         return torch.bmm(x, vector.unsqueeze(2)).squeeze(2)
+    if x.shape[2] == 1 and len(x) > 1:
+        return x.squeeze(2) * vector
     return torch.bmm(vector.unsqueeze(1), x.mT).squeeze(1)
 
 
@@ -65,6 +74,8 @@ def _dot(a: Tensor, b: Tensor, like: Tensor) -> Tensor:
 
 def _cholesky_solve(factor: Tensor, b: Tensor) -> Tensor:
     """(L L^T)^-1 b, (B, n); torch.cholesky_solve would copy the factor."""
+    if not torch.compiler.is_exporting() and factor.shape[1] == 1:
+        return b / factor.squeeze(2).square()
     y = torch.linalg.solve_triangular(factor, b.unsqueeze(2), upper=False)
     return torch.linalg.solve_triangular(factor.mT, y, upper=True).squeeze(2)
 
@@ -81,7 +92,7 @@ def _refined(phi: Tensor) -> bool:
     passes over Phi, where these are cheap beside the rest. For a dual system they are not.
     """
     _, depth, locations = phi.shape
-    return depth >= 256 or locations >= 2 * depth >= 128
+    return torch.compiler.is_exporting() or depth >= 128 or locations >= max(128, 2 * depth)
 
 
 def _solution(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -206,6 +217,8 @@ class _PlainRidge(_Ridge):
 
 def _two_outer(a: Tensor, b: Tensor, c: Tensor, d: Tensor, like: Tensor) -> Tensor:
     """a b^T + c d^T as one product, in the memory order of `like`."""
+    if not torch.compiler.is_exporting() and 1 in like.shape[1:]:
+        return torch.addcmul(a.unsqueeze(2) * b.unsqueeze(1), c.unsqueeze(2), d.unsqueeze(1))
     left, right = torch.stack([a, c], dim=2), torch.stack([b, d], dim=1)
     if like.stride(2) == 1 and like.shape[2] > 1:
         return torch.bmm(left, right)

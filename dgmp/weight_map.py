@@ -32,8 +32,8 @@ def weight_map(network: nn.Module, pooling: DGMP, image: Tensor) -> Tensor:
         (h, w), float64, on the CPU.
 
     Raises:
-        ValueError: the image is not (C, H, W), the network is in training mode or does not
-            return (1, D, h, w), or its activations are not finite.
+        ValueError: the pooling is for channels last, the image is not (C, H, W), the network is in
+            training mode or does not return (1, D, h, w), or its activations are not finite.
 
     Examples:
         >>> network = nn.Sequential(nn.Conv2d(1, 8, 5, stride=4, padding=2), nn.ReLU()).eval()
@@ -44,6 +44,11 @@ def weight_map(network: nn.Module, pooling: DGMP, image: Tensor) -> Tensor:
         >>> enlarge(weights, image, stride=4).shape  # to be shown by matplotlib's imshow
         torch.Size([32, 48])
     """
+    if pooling.channels_last:
+        raise ValueError(
+            "pooling has channels_last=True, but convolutions return (1, D, h, w): give a DGMP "
+            "without it"
+        )
     if image.ndim != 3:
         raise ValueError(f"image must be (C, H, W), got {tuple(image.shape)}")
     if network.training:

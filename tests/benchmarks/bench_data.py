@@ -26,7 +26,7 @@ def main() -> None:
     torch.set_num_threads(1)
     print(
         "# From page files to batches\n\n"
-        f"{processor()}, {os.cpu_count()} cores. Made by `make bench`. Medians over rounds in "
+        f"{processor()}. Made by `make bench`. Medians over rounds in "
         "which all are timed in turn, on\none core unless said otherwise; ratios are medians of "
         "the ratios in a round. All files are in the\nsystem's cache: what a disk adds cannot be "
         "seen here."

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -176,7 +175,7 @@ def main() -> None:
     rounds = arguments.parse_args().rounds
     libraries = ", ".join(f"{n} {version(n)}" for n in ("numpy", "scikit-learn", "pandas"))
     print(
-        f"# Retrieval metrics\n\n{processor()}, {os.cpu_count()} cores, {libraries}. Made by "
+        f"# Retrieval metrics\n\n{processor()}, {libraries}. Made by "
         f"`make bench`.\n\n## Mean average precision, {EACH} pages a writer\n\n"
         "Medians over rounds in which all are timed in turn; ratios are medians of the ratios in "
         "a round.\nscikit-learn: `average_precision_score` for each query. Authors' way: one "

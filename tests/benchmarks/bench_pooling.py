@@ -14,7 +14,7 @@ import math
 import multiprocessing
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -34,8 +34,10 @@ SHAPES: list[Shape] = [
     (4, 768, 128 * 128),
 ]
 LARGEST_TEXTBOOK = 64 * 64
-SWEEP_BATCHES = (1, 8)
-SWEEP_POWERS = range(12)
+SWEEP_BATCHES = (1, 8, 64, 256)
+SWEEP_SIZES = [2**power for power in range(12)]
+# Of the large batches those that do not take the textbook form minutes each.
+LARGE_BATCH, MOST_LOCATIONS, MOST_ACTIVATIONS = 64, 64, 2**20
 # A first ratio below this is measured again, with as many rounds as the shapes above.
 DOUBTFUL = 1.1
 LAMBDA = 1000.0
@@ -150,22 +152,29 @@ def report_shapes(rounds: int) -> None:
 
 
 def report_sweep(rounds: int) -> None:
-    sizes = [2**power for power in SWEEP_POWERS]
-    shapes = list(itertools.product(SWEEP_BATCHES, sizes, sizes))
+    shapes = list(sweep_shapes())
     found = {shape: speedup(shape, 3) for shape in tqdm(shapes, desc="sweep", disable=None)}
     for shape in tqdm([s for s in shapes if found[s] < DOUBTFUL], desc="again", disable=None):
         found[shape] = speedup(shape, rounds)
     for batch in SWEEP_BATCHES:
         print(f"\ntextbook / ours, B = {batch}; rows N, columns D\n")
-        print("| N | " + " | ".join(map(str, sizes)) + " |\n|--:" + "|--:" * len(sizes) + "|")
-        for n in sizes:
-            ratios = " | ".join(f"{found[batch, d, n]:.2f}" for d in sizes)
-            print(f"| {n} | {ratios} |")
+        heads = " | ".join(map(str, SWEEP_SIZES))
+        print(f"| N | {heads} |\n|--:" + "|--:" * len(SWEEP_SIZES) + "|")
+        for n in sorted({n for b, _, n in shapes if b == batch}):
+            ratios = [found.get((batch, d, n)) for d in SWEEP_SIZES]
+            print(f"| {n} | {' | '.join('–' if r is None else f'{r:.2f}' for r in ratios)} |")
     worst = min(found, key=found.__getitem__)
     print(
         f"\nSmallest of the {len(found)} ratios: {found[worst]:.2f} at B, D, N = "
         f"{', '.join(map(str, worst))}; median {statistics.median(found.values()):.2f}."
     )
+
+
+def sweep_shapes() -> Iterator[Shape]:
+    for batch, depth, locations in itertools.product(SWEEP_BATCHES, SWEEP_SIZES, SWEEP_SIZES):
+        small = locations <= MOST_LOCATIONS and batch * depth * locations <= MOST_ACTIVATIONS
+        if batch < LARGE_BATCH or small:
+            yield batch, depth, locations
 
 
 def speedup(shape: Shape, rounds: int) -> float:

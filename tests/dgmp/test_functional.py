@@ -154,6 +154,24 @@ def test_errors_of_the_shape_of_lambda(phi: Tensor) -> None:
         generalized_max_pool(phi, 1.0, cg_iterations=0)
 
 
+def test_errors_of_the_other_parameters(phi: Tensor) -> None:
+    with pytest.raises(ValueError, match="r must not be negative, got -1"):
+        functional.log_sum_exp_pool(phi, -1.0)
+    for p in (0.0, math.inf):
+        with pytest.raises(ValueError, match=r"p must be positive and finite, got (0|inf)"):
+            functional.generalized_mean_pool(phi, p)
+
+
+def test_outputs_may_be_changed_in_place(phi: Tensor) -> None:
+    x = phi.clone().requires_grad_()
+    pooled, alpha = generalized_max_pool(x, 1.0, return_weights=True)
+    (pooled.mul_(2).sum() + alpha.mul_(3).sum()).backward()
+    y = phi.clone().requires_grad_()
+    pooled, alpha = generalized_max_pool(y, 1.0, return_weights=True)
+    (2 * pooled.sum() + 3 * alpha.sum()).backward()
+    torch.testing.assert_close(x.grad, y.grad)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_log_sum_exp_limits(dtype) -> None:
     torch.manual_seed(6)

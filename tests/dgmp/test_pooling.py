@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -169,12 +170,55 @@ def test_errors() -> None:
         DGMP(channels_last=True)(torch.rand(2, 3))
     with pytest.raises(ValueError, match=r"mask must be \(2, 4, 4\) for x \(2, 3, 4, 4\)"):
         DGMP()(torch.rand(2, 3, 4, 4), mask=torch.ones(2, 16, dtype=torch.bool))
-    with pytest.raises(ValueError, match=r"lambda_init must be .* at least 0\.001, got -1"):
+    with pytest.raises(ValueError, match=r"lambda_init must be at least 0\.001 .*, got -1"):
         DGMP(lambda_init=-1.0)
-    with pytest.raises(ValueError, match="lambda_init must be finite"):
-        DGMP(lambda_init=float("inf"))
+    for large in (1e39, float("inf")):
+        with pytest.raises(ValueError, match=r"finite in torch\.float32, got (1e\+39|inf)"):
+            DGMP(lambda_init=large)
+    with pytest.raises(ValueError, match="cg_iterations must be positive, got 0"):
+        DGMP(cg_iterations=0)
+    with pytest.raises(TypeError, match="'max' has no setting r_init; it has: channels_last"):
+        build_pooling("max", r_init=3.0)
     with pytest.raises(ValueError, match="floor must be positive, got 0"):
         DGMP(floor=0.0)
+
+
+@pytest.mark.parametrize("pool", [DGMP(), build_pooling("avg_l2")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_gradient_of_a_sample_of_zeros_is_zero(pool: nn.Module, dtype: torch.dtype) -> None:
+    x = torch.rand(2, 6, 3, 3).to(dtype)
+    x[1] = 0
+    x.requires_grad_()
+    pooled = pool(x)
+    (pooled * torch.arange(6)).sum().backward()
+    assert not pooled[1].any()
+    assert not x.grad[1].any()
+    assert x.grad[0].any()
+
+
+def test_unit_norm_of_what_is_too_long_or_short_for_its_type() -> None:
+    long = 60000 * torch.rand(2, 64, 3, 3).half()  # the norm is above 65504
+    norms = build_pooling("avg_l2")(long).float().norm(dim=1)
+    torch.testing.assert_close(norms, torch.ones(2), rtol=1e-3, atol=0)
+    torch.testing.assert_close(DGMP(1e15)(torch.rand(2, 6, 3, 3)).norm(dim=1), torch.ones(2))
+
+
+def test_half_keeps_the_gradient_of_the_parameter() -> None:
+    pool = DGMP()
+    pool.lambda_.grad = torch.tensor(1e5)
+    pool.half()
+    assert torch.equal(pool.lambda_.grad, torch.tensor(1e5))
+    torch.optim.Adam(pool.parameters()).step()
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_the_layout_is_shown(name: str) -> None:
+    assert "channels_last=True" in repr(build_pooling(name, channels_last=True))
+    assert "channels_last" not in repr(build_pooling(name))
+
+
+def test_types_are_known_to_whoever_installs_it() -> None:
+    assert Path(functional.__file__).with_name("py.typed").is_file()
 
 
 def test_params_know_the_same_names() -> None:

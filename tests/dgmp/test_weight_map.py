@@ -107,6 +107,8 @@ def test_errors() -> None:
     image = torch.rand(3, 8, 8)
     with pytest.raises(ValueError, match=r"image must be \(C, H, W\), got \(1, 3, 8, 8\)"):
         weight_map(IDENTITY, DGMP(), image.unsqueeze(0))
+    with pytest.raises(ValueError, match="give a DGMP without it"):
+        weight_map(IDENTITY, DGMP(channels_last=True), image)
     with pytest.raises(ValueError, match=r"training mode.*call network\.eval\(\) first"):
         weight_map(nn.Conv2d(3, 4, 3), DGMP(), image)
     pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
