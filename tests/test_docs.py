@@ -23,6 +23,10 @@ def test_examples_of_the_layer_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not names["weights"][1, 150:].any()
     assert [group["lr"] for group in names["optimizer"].param_groups] == [2e-4, 0.2]
     assert (tmp_path / "model.onnx").exists()
+    assert tuple(names["relative"].shape) == (7, 9)
+    shown = names["plt"].gca().images
+    assert [picture.get_array().shape for picture in shown] == [(224, 288), (224, 288)]
+    names["plt"].close()
 
 
 def test_examples_of_the_evaluation_run() -> None:

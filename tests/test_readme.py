@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from pipeline.readme import BEGIN, END, TABLES, with_tables
 
@@ -48,15 +47,9 @@ def test_linked_files_exist() -> None:
     assert not [link for link in links if not (ROOT / link).exists()]
 
 
-def test_examples_run() -> None:
-    layer, weights = re.findall(r"```python\n(.*?)```", README, re.S)
+def test_example_runs() -> None:
+    (layer,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    assert len(layer.splitlines()) == 5
     names: dict[str, Any] = {}
     exec(layer, names)  # the README is part of the project
     assert tuple(names["descriptor"].shape) == (8, 2048)
-    network = torch.nn.Conv2d(3, 4, 33, stride=32, padding=16)
-    names = {"network": network, "image": torch.rand(3, 64, 96)}
-    exec(weights, names)
-    assert tuple(names["weights"].shape) == (2, 3)
-    shown = names["plt"].gca().images
-    assert [image.get_array().shape for image in shown] == [(64, 96), (64, 96)]
-    names["plt"].close()
