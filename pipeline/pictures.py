@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-# A page of nine figures stays below two megabytes; wider pictures are no sharper on a screen.
+# A page of eight figures stays below two megabytes; wider pictures are no sharper on a screen.
 MOST_BYTES, MOST_PIXELS = 160_000, 1600
 
 
@@ -29,7 +29,8 @@ CAPTIONS = (
         "Figure 1: the layer",
         "Every location of the activation volume gets a weight, so that rare activations count as "
         "much as frequent ones; λ is learned with the network.",
-        "Diagram: page, network, activation volume, the ridge regression of DGMP, descriptor.",
+        "Diagram: activation volume, local activation vectors, Gram matrix, weights of the "
+        "locations, weighted sum, descriptor of unit length.",
     ),
     Caption(
         "figure2",
@@ -47,14 +48,14 @@ CAPTIONS = (
         "figure4",
         "Figure 4: validation error",
         "By epoch, mean over the runs within a band of one standard deviation; the lower, the "
-        "better. The axis is logarithmic.",
+        "better. The axis is logarithmic; a band that would reach far "
+        "below every mean is cut off there.",
         "Curves of the validation error by epoch, one for each pooling, in a panel for each task.",
     ),
     Caption(
         "figure5",
         "Figure 5: λ and margin",
-        "mAP of Table I against the initial λ, and against the margin of the triplet loss. The "
-        "larger λ, the closer DGMP is to average pooling.",
+        "mAP of Table I against the initial λ, and against the margin of the triplet loss.",
         "Curves of mAP against λ, and against the margin, for DGMP beside the other poolings.",
     ),
     Caption(
@@ -71,7 +72,7 @@ CAPTIONS = (
     ),
     Caption(
         "figure8",
-        "Figure 8: where DGMP looks",
+        "Figure 8: what DGMP weights up",
         "The weights of DGMP over test pages; average pooling would give 1 everywhere.",
         "Test pages under a colour map of the weights that DGMP gives their locations.",
     ),

@@ -3,6 +3,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from pipeline import diagram
+from pipeline.pictures import CAPTIONS
 
 
 def bars(figure) -> list[float]:
@@ -33,3 +34,20 @@ def test_rare_activations_are_those_weighted_up():
     figure = diagram.draw(diagram.EXAMPLE, diagram.COLUMNS, diagram.RARE, diagram.LAMBDA)
     up = [i for i, weight in enumerate(bars(figure)) if weight > 1]
     assert tuple(up) == diagram.RARE
+
+
+def test_the_words_read_out_name_every_part_of_the_drawing():
+    figure = diagram.draw(diagram.EXAMPLE, diagram.COLUMNS, diagram.RARE, diagram.LAMBDA)
+    said = CAPTIONS[0].alternative
+    headings = (
+        "activation volume",
+        "local activation",
+        "Gram matrix",
+        "weights",
+        "weighted",
+        "unit",
+    )
+    drawn = " ".join(text.get_text() for text in figure.axes[0].texts)
+    for heading in headings:
+        assert heading in drawn
+        assert heading in said

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline import figures
+from pipeline.pictures import CAPTIONS
 
 EPOCHS = 6
 
@@ -159,6 +160,15 @@ def test_errors_name_the_file_and_the_remedy(project):
     with pytest.raises(ValueError, match=rf"scripts-b-max/curves\.csv is missing: {remedy}"):
         figures.main()
     assert not project.reports.exists()
+
+
+def test_the_caption_tells_of_bands_that_are_cut_off():
+    epochs, mean = np.array([1, 2]), np.array([50.0, 40.0])
+    curve = figures.Curve("Avg", "avg", 0, epochs, mean, mean - 38, mean + 38)
+    axes = figures.draw([figures.Panel("(a)", "100 − accuracy", (curve,))]).axes[0]
+    assert axes.get_ylim()[0] > curve.low.min()
+    caption = next(one for one in CAPTIONS if one.name == "figure4")
+    assert "cut off" in caption.text
 
 
 def test_logarithmic_axes_have_three_labelled_ticks(project):
