@@ -182,7 +182,7 @@ def main() -> None:
     scripts = draw(
         groups,
         f"Test pages of {getattr(titles, task)}: the classes most often taken for each other, "
-        f"all {runs} runs of Table III",
+        f"no class shown twice, all {runs} runs of Table III",
     )
     save_both(writers, params.reports, "figure2")
     save_both(scripts, params.reports, "figure3")

@@ -70,6 +70,14 @@ def test_scripts_are_those_that_the_runs_confuse(pages):
     assert len(groups) == 1  # three classes make one pair
 
 
+def test_the_title_says_how_scripts_were_chosen(pages, monkeypatch):
+    titles = []
+    draw = samples.draw
+    monkeypatch.setattr(samples, "draw", lambda groups, t: titles.append(t) or draw(groups, t))
+    samples.main()
+    assert "most often taken for each other, no class shown twice, all 9 runs" in titles[1]
+
+
 def test_errors_say_what_is_missing(pages):
     with pytest.raises(ValueError, match="1 test writers, and one with two pages"):
         samples.choose_writers({"a": [Page("1", "a", "test"), Page("2", "a", "test")]})
