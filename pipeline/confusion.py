@@ -7,6 +7,7 @@ reports/<profile>/figure6.png and .svg.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -79,6 +80,8 @@ class Panel:
 def read_confusions(params: Params, name: str, cell: Cell) -> tuple[tuple[str, ...], Confusions]:
     """Classes of a script cell, and the classifications of the seeds in params.yaml.
 
+    Classes stand by the first number in their names, such as a century, then by name.
+
     Raises:
         RunError: naming the file that is missing or damaged, and the command that makes it.
     """
@@ -95,9 +98,16 @@ def read_confusions(params: Params, name: str, cell: Cell) -> tuple[tuple[str, .
             file = run_folder(name, params) / f"seed{seed}.npz"
             raise RunError(f"{file}: {error}") from None
     pooling = params.poolings[cell.pooling]
-    counts = np.sum([one.confusion for one in scores], axis=0)
-    recalls = np.stack([one.recall for one in scores])
-    return classes, Confusions(pooling_label(pooling), pooling.name, counts, recalls)
+    order = sorted(range(len(classes)), key=lambda i: (_first_number(classes[i]), classes[i]))
+    counts = np.sum([one.confusion for one in scores], axis=0)[np.ix_(order, order)]
+    recalls = np.stack([one.recall for one in scores])[:, order]
+    shown = tuple(classes[i] for i in order)
+    return shown, Confusions(pooling_label(pooling), pooling.name, counts, recalls)
+
+
+def _first_number(name: str) -> int:
+    found = re.search(r"\d+", name)
+    return int(found.group()) if found else 0
 
 
 def cells_of_table3(params: Params, task: Task) -> dict[str, Cell]:

@@ -37,6 +37,24 @@ def test_counts_and_recalls_agree_with_the_oracle(project):
     assert found.accuracy == pytest.approx(100 * counts.trace() / counts.sum())
 
 
+def test_centuries_stand_in_their_order(project):
+    centuries = np.array(["13", "17-on", "to-12"])
+
+    def rename(arrays):
+        arrays["labels"] = centuries[np.searchsorted(arrays["classes"], arrays["labels"])]
+        arrays["classes"] = centuries
+
+    cell = project.params.cells["scripts-b-max"]
+    _, before = confusion.read_confusions(project.params, "scripts-b-max", cell)
+    for seed in (0, 1, 2):
+        project.edit_arrays("scripts-b-max", f"seed{seed}.npz", rename)
+    classes, found = confusion.read_confusions(project.params, "scripts-b-max", cell)
+    assert classes == ("to-12", "13", "17-on")
+    order = [2, 0, 1]
+    np.testing.assert_array_equal(found.counts, before.counts[np.ix_(order, order)])
+    np.testing.assert_array_equal(found.recalls, before.recalls[:, order])
+
+
 def test_a_class_without_pages_has_no_recall(project):
     def without_the_last(arrays):
         kept = arrays["labels"] != arrays["classes"][2]
