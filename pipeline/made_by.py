@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from fnmatch import fnmatch
+from typing import Any, NamedTuple, TypeVar
 
 Record = Mapping[str, Any]
+T = TypeVar("T")
+
+# What a run is made from; other files, such as README.md, change no number.
+MADE_FROM = ("dgmp/*", "pipeline/*", "params.yaml", "dvc.yaml", "requirements.lock", "data/*.yaml")
 
 KEPT = (
     "started",
@@ -26,6 +31,13 @@ KEPT = (
 )
 
 
+class Commit(NamedTuple):
+    """A commit in short; `changed` where files that a run is made from differed from it."""
+
+    name: str
+    changed: bool
+
+
 @dataclass(frozen=True)
 class MadeBy:
     """The records of all runs in short; each text once, in order.
@@ -35,7 +47,7 @@ class MadeBy:
         recorded: how many of them have a record.
         machines: processor and cores, or GPU.
         software: Python and system.
-        commits: short commits, with a mark where files differed from them.
+        commits: of the runs that were made in a git repository.
         seconds: of training and prediction, all runs together.
     """
 
@@ -43,7 +55,7 @@ class MadeBy:
     recorded: int
     machines: tuple[str, ...]
     software: tuple[str, ...]
-    commits: tuple[str, ...]
+    commits: tuple[Commit, ...]
     seconds: float
 
 
@@ -58,13 +70,13 @@ def summarize(records: Iterable[Record | None]) -> MadeBy:
         software=_once(
             f"Python {one['python']} on {one['system'].partition('-')[0]}" for one in found
         ),
-        commits=_once(map(commit_of, found)),
+        commits=_once(commit for one in found if (commit := _commit(one)) is not None),
         seconds=sum(one["seconds"] for one in found),
     )
 
 
-def _once(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(texts))
+def _once(values: Iterable[T]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(values))
 
 
 def _machine(record: Record) -> str:
@@ -73,12 +85,12 @@ def _machine(record: Record) -> str:
     return f"{name} with {processor}" if name else f"{processor}, no GPU"
 
 
-def commit_of(record: Record) -> str:
-    """The commit in short, with a mark where files differed from it."""
+def _commit(record: Record) -> Commit | None:
     git = record["git"]
     if git is None:
-        return "no repository"
-    return git["commit"][:12] + (" with changes" if git["changed"] else "")
+        return None
+    changed = any(fnmatch(file, pattern) for file in git["changed"] for pattern in MADE_FROM)
+    return Commit(git["commit"][:12], changed)
 
 
 def keep(record: Record | None) -> dict[str, Any] | None:

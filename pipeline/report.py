@@ -22,7 +22,7 @@ from pipeline.command import run
 from pipeline.findings import comparison_rows, findings
 from pipeline.labels import pooling_label
 from pipeline.layout import HEADS, rows
-from pipeline.made_by import commit_of, duration, keep, summarize
+from pipeline.made_by import duration, keep, summarize
 from pipeline.origins import origins
 from pipeline.pages import SPLITS, read_pages
 from pipeline.params import Params, load_params
@@ -80,7 +80,6 @@ def collect(params: Params, published: dict[str, Any]) -> dict[str, Any]:
         "pages": [_pages(params, task, title) for task, title in TASKS.items()],
         "cells": cells,
         "records": records,
-        "commit_of": commit_of,
         "made_by": summarize(made),
         "duration": duration,
         "differences": set_against_paper(params.active, params.profiles.paper),

@@ -140,12 +140,30 @@ def test_tells_commit_machine_and_time_where_they_are_known(scored):
 def test_says_what_is_not_known(scored):
     first = runs_of(scored, "writers-avg-m01")[0]["weights"]
     write_record(scored, first, git={"commit": COMMIT, "changed": ["dgmp/pooling.py"]})
-    page = plain(page_of(scored))
+    html = page_of(scored)
+    page = plain(html)
     runs = sum(len(runs_of(scored, name)) for name in scored.params.cells)
     assert f"Machine, commit and time of {runs - 1} runs" in page
-    assert f"{COMMIT[:12]} with changes" in page
+    assert f"<code>{COMMIT[:12]}</code> with changes" in html
+    assert f"at commit {COMMIT[:12]} (the runs were made with changes to it)" in page
     found = json.loads((scored.reports / "provenance.json").read_text(encoding="utf-8"))
     assert found["writers-avg-m01"]["1"] is None
+
+
+@pytest.mark.parametrize("file", ["README.md", ".gitignore", "docs/paper.md", "data/README.md"])
+def test_changes_of_what_enters_no_run_are_none(scored, file):
+    first = runs_of(scored, "writers-avg-m01")[0]["weights"]
+    write_record(scored, first, git={"commit": COMMIT, "changed": [file]})
+    page = page_of(scored)
+    assert f"<code>{COMMIT[:12]}</code>" in page
+    assert "with changes" not in page
+
+
+def test_runs_made_outside_of_a_repository(scored):
+    write_record(scored, runs_of(scored, "writers-avg-m01")[0]["weights"], git=None)
+    page = plain(page_of(scored))
+    assert "made outside of a git repository" in page
+    assert "In a clone of the repository:" in page
 
 
 def test_records_do_not_change_the_tables(scored):
@@ -257,10 +275,10 @@ def test_contrast_of_both_schemes():
 def test_settings_are_set_against_the_papers(scored):
     page = plain(page_of(scored))
     assert "epochs, writers 300 6 of 14 batches" in page
-    assert "patches of writers' pages 400 px, every 256 px 96 px, every 64 px" in page
+    assert "patches of writers’ pages 400 px, every 256 px 96 px, every 64 px" in page
     scored.set("profiles.scribes.patches.size", 400)
     scored.set("profiles.scribes.patches.stride", 256)
-    assert "patches of writers' pages" not in plain(page_of(scored))
+    assert "patches of writers’ pages" not in plain(page_of(scored))
 
 
 def compared(cell, mean, difference, p):
