@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.layout import HEADS, Entry, Table, Text, rows
+from pipeline.layout import HEADS, Entry, Table, Text, rows, stacked
 from pipeline.text_files import csv_text
 
 COMPARED = {
@@ -91,12 +91,9 @@ def _rounded(value: float | int | None) -> float | int | None:
 
 
 def to_markdown(table: Table) -> str:
-    """For GitHub, which knows no spanning headings: the group stands in each heading."""
-    heads = [
-        head
-        for c in table.columns
-        for head in (f"{HEADS[c.score]}, {c.group}" if c.group else HEADS[c.score], "paper ‡")
-    ]
+    """For GitHub, which shows no more than six or so columns side by side."""
+    table = stacked(table)
+    heads = [head for column in table.columns for head in (HEADS[column.score], "paper ‡")]
     lines = [f"# {table.number}: {table.caption}", ""]
     for section in table.sections:
         lines += [f"Measured on: {section.title}", ""]
@@ -112,7 +109,7 @@ def _markdown_cell(cell: Text) -> str:
     text = markdown_escape(cell.text)
     shown = f"**{text}**" if cell.bold else text
     # Differences from the paper would make a line too long to read; the other formats have them.
-    return f"{shown}<br>{cell.detail}" if cell.detail.startswith("[") else shown
+    return shown if not cell.detail or cell.detail[0] in "+−" else f"{shown}<br>{cell.detail}"
 
 
 def markdown_escape(text: str) -> str:
@@ -147,9 +144,9 @@ def latex_escape(text: str) -> str:
 
 def to_latex(table: Table) -> str:
     r"""A table environment to \input; it needs the packages booktabs and graphicx."""
+    table = stacked(table)
     width = 2 * len(table.columns) + 2
     heads = [head for c in table.columns for head in (HEADS[c.score], "paper ‡")]
-    groups = list(dict.fromkeys(column.group for column in table.columns))
     lines = [
         rf"% {table.number}, needs \usepackage{{booktabs,graphicx}}",
         r"\begin{table}",
@@ -160,13 +157,6 @@ def to_latex(table: Table) -> str:
         rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
         r"\toprule",
     ]
-    if groups != [""]:
-        span = (width - 2) // len(groups)
-        spans = [rf"\multicolumn{{{span}}}{{c}}{{{latex_escape(group)}}}" for group in groups]
-        rules = [
-            rf"\cmidrule(lr){{{2 + i * span}-{1 + i * span + span}}}" for i in range(len(groups))
-        ]
-        lines += [f" & {' & '.join(spans)} & \\\\", "".join(rules)]
     lines.append(f"Pooling & {' & '.join(map(latex_escape, heads))} & runs \\\\")
     for section in table.sections:
         lines += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{{latex_escape(section.title)}}} \\"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from pipeline.comparisons import Comparison
@@ -78,8 +78,30 @@ class Table:
         return any(column.group for column in self.columns)
 
 
+def stacked(table: Table) -> Table:
+    """The table with its groups one below the other, a section each, for pages of little width."""
+    if not table.grouped:
+        return table
+    groups = list(dict.fromkeys(column.group for column in table.columns))
+    columns = tuple(Column(c.score) for c in table.columns if c.group == groups[0])
+    sections = tuple(
+        Section(f"{section.title}, {group}", tuple(_of_group(table, section, group)))
+        for section in table.sections
+        for group in groups
+    )
+    return replace(table, columns=columns, sections=sections)
+
+
+def _of_group(table: Table, section: Section, group: str) -> Iterator[Line]:
+    inside = [i for i, column in enumerate(table.columns) if column.group == group]
+    for line in section.lines:
+        entries = tuple(line.entries[i] for i in inside)
+        if any(entry != Entry() for entry in entries):
+            yield replace(line, entries=entries)
+
+
 class Text(NamedTuple):
-    """A cell as people read it; `detail` is smaller: an interval, or a difference."""
+    """A cell as people read it; `detail` is smaller: an interval, a difference, a reference."""
 
     text: str
     bold: bool = False
@@ -89,8 +111,7 @@ class Text(NamedTuple):
 def rows(table: Table, section: Section) -> Iterator[list[Text]]:
     """Cells of a section's lines: label, then measured and paper's value by column, then runs."""
     for line in section.lines:
-        label = f"{line.label} (cited: {line.reference})" if line.reference else line.label
-        row = [Text(label)]
+        row = [Text(line.label, detail=f"cited: {line.reference}" if line.reference else "")]
         for i, entry in enumerate(line.entries):
             row.append(_measured(entry, section.best(i, table.decimals), table.decimals))
             row.append(_paper(entry, table.decimals))

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from pipeline import compare, comparisons, ensemble, evaluate, formats, results, scored_runs, tables
-from pipeline.layout import Column, Entry, Line, Section, Table
+from pipeline.layout import Column, Entry, Line, Section, Table, rows, stacked
 from pipeline.results import Summary
 
 
@@ -164,9 +164,30 @@ def test_table1_has_the_papers_layout(scored):
 def test_a_cell_that_a_table_does_not_list_leaves_a_gap(scored):
     listed = [name for name in scored.params.tables.table1 if name != "writers-max-m02"]
     scored.set("tables.table1", listed)
-    text = formats.to_markdown(built(scored)["table1"])
-    row = next(line for line in text.splitlines() if line.startswith("| Max"))
-    assert [cell.strip() for cell in row.split("|")][6:10] == ["–"] * 4
+    table = built(scored)["table1"]
+    row = next(row for row in rows(table, table.sections[0]) if row[0].text == "Max")
+    assert [cell.text for cell in row][5:9] == ["–"] * 4
+    lines = [line.label for line in stacked(table).sections[1].lines]
+    assert "Max" not in lines
+    assert len(lines) == len(stacked(table).sections[0].lines) - 1
+
+
+def test_margins_stand_one_below_the_other_where_there_is_little_width(scored):
+    table = built(scored)["table1"]
+    narrow = stacked(table)
+    assert [column.group for column in narrow.columns] == ["", ""]
+    assert [section.title.rpartition(", ")[2] for section in narrow.sections] == [
+        "margin 0.1",
+        "margin 0.2",
+        "margin 0.5",
+    ]
+    for before, line in enumerate(table.sections[0].lines):
+        entries = [e for section in narrow.sections for e in section.lines[before].entries]
+        assert entries == list(line.entries)
+    lines = [line for line in formats.to_markdown(table).splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in lines} == {7}
+    assert r"\begin{tabular}{lrrrrr}" in formats.to_latex(table)
+    assert stacked(built(scored)["table2"]) == built(scored)["table2"]
 
 
 def test_markdown(scored):
@@ -174,7 +195,7 @@ def test_markdown(scored):
     text = (scored.reports / "table3.md").read_text(encoding="utf-8")
     assert "made-up scripts & 50% more (seeds 0, 1, 2)" in text
     assert "measured on CLaMM16 and CLaMM17: not on this profile's data" in text
-    assert "| T-DeepCNN (cited: Cloppet et al., ICDAR 2017 [20]) | – | – | – | 85.2 | – |" in text
+    assert "| T-DeepCNN<br>cited: Cloppet et al., ICDAR 2017 [20] | – | – | – | 85.2 | – |" in text
     for block in text.split("Measured on")[1:]:
         table = [line for line in block.splitlines() if line.startswith("|")]
         assert len({line.count("|") for line in table}) == 1
@@ -259,9 +280,9 @@ def test_collapsed_runs_bear_a_dagger_and_a_note_with_their_number(scored):
     evaluate.main()
     tables.main()
     text = (scored.reports / "table1.md").read_text(encoding="utf-8")
-    row = next(line for line in text.splitlines() if line.startswith("| Max"))
-    daggers = ["†" in cell for cell in row.split("|")[2:-2]]
-    assert daggers == [False] * 8 + [True, False] * 2
+    of_max = [line for line in text.splitlines() if line.startswith("| Max")]
+    daggers = [["†" in cell for cell in row.split("|")[2:-2]] for row in of_max]
+    assert daggers == [[False] * 4, [False] * 4, [True, False] * 2]
     note = "† Max, margin 0.5: 1 of 2 runs collapsed"
     assert text.count(note) == 1
     text = (scored.reports / "table3.md").read_text(encoding="utf-8")
