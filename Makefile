@@ -31,7 +31,7 @@ train-cells: setup  ## The same, with the table cells side by side: make train-c
 		sh -c 'dvc --wait-for-lock repro --single-item "$$0" || exit 1'
 	$(RUN) dvc repro
 
-readme: setup  ## Write the tables of reports/scribes into README.md
+readme: setup  ## Write Table II of reports/scribes into README.md
 	$(RUN) python -m pipeline.readme
 
 check-data: setup  ## Say what is there of the paper's data, what is missing, and what to do

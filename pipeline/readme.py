@@ -1,23 +1,29 @@
-"""Write the tables of reports/scribes into README.md: `make readme`, after a run."""
+"""Write Table II of reports/scribes into README.md, and links to the others: `make readme`."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.command import run
 from pipeline.text_files import write_text
 
 README = Path("README.md")
-TABLES = [Path("reports/scribes") / f"table{number}.md" for number in (1, 2, 3)]
+FOLDER = Path("reports/scribes")
+SHOWN, LINKED = FOLDER / "table2.md", (FOLDER / "table1.md", FOLDER / "table3.md")
 BEGIN, END = "<!-- tables -->\n", "<!-- end of tables -->\n"
 
 log = logging.getLogger(__name__)
 
 
-def with_tables(readme: str, tables: Sequence[str]) -> str:
-    """The text with the tables between its two marks, their notes once, at the end.
+def with_table(readme: str, shown: str, linked: Mapping[str, str]) -> str:
+    """The text with a table between its two marks, and below it a link to each of the others.
+
+    Args:
+        readme: README.md.
+        shown: The table in Markdown.
+        linked: The others in Markdown, by the path of their file.
 
     Raises:
         ValueError: a mark is missing or stands there twice.
@@ -27,20 +33,21 @@ def with_tables(readme: str, tables: Sequence[str]) -> str:
             raise ValueError(f"{README} must hold the line {mark.strip()} once, to tell the place")
     before, _, rest = readme.partition(BEGIN)
     after = rest.partition(END)[2]
-    body, notes = [], []
-    for table in tables:
-        title, *lines = table.strip().splitlines()
-        body += [f"**{title.removeprefix('# ')}**"]
-        body += [line for line in lines if not line.startswith("- ")]
-        notes += [line for line in lines if line.startswith("- ")]
-    text = "\n".join([*body, *dict.fromkeys(notes)])
-    return f"{before}{BEGIN}{text}\n{END}{after}"
+    links = [f"[{_title(table)}]({path})" for path, table in linked.items()]
+    body = shown.strip().partition("\n")[2]
+    text = f"**{_title(shown)}**\n{body}\n\nThe other tables: {'; '.join(links)}.\n"
+    return f"{before}{BEGIN}{text}{END}{after}"
+
+
+def _title(table: str) -> str:
+    return table.strip().splitlines()[0].removeprefix("# ")
 
 
 def main() -> None:
-    tables = [file.read_text(encoding="utf-8") for file in TABLES]
-    write_text(README, with_tables(README.read_text(encoding="utf-8"), tables))
-    log.info("%s: %d tables", README, len(tables))
+    linked = {str(file): file.read_text(encoding="utf-8") for file in LINKED}
+    readme = README.read_text(encoding="utf-8")
+    write_text(README, with_table(readme, SHOWN.read_text(encoding="utf-8"), linked))
+    log.info("%s: the table of %s", README, SHOWN)
 
 
 if __name__ == "__main__":

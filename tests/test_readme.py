@@ -6,33 +6,35 @@ from typing import Any
 
 import pytest
 
-from pipeline.readme import BEGIN, END, TABLES, with_tables
+from pipeline.readme import BEGIN, END, LINKED, SHOWN, with_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_tables_are_those_of_the_reports() -> None:
-    tables = [(ROOT / file).read_text(encoding="utf-8") for file in TABLES]
-    assert sum(line in README for table in tables for line in table.splitlines()) > 30
-    assert with_tables(README, tables) == README, (
-        "the tables are older than the reports: make readme"
+    shown = (ROOT / SHOWN).read_text(encoding="utf-8")
+    assert sum(line in README for line in shown.splitlines()) > 10
+    linked = {str(file): (ROOT / file).read_text(encoding="utf-8") for file in LINKED}
+    assert with_table(README, shown, linked) == README, (
+        "the table is older than the reports: make readme"
     )
 
 
-def test_tables_take_the_place_of_older_ones() -> None:
-    tables = ["# Table I: new\n\n| a |\n\n- note\n", "# Table II: newer\n\n| b |\n\n- note\n"]
-    text = with_tables(f"before\n{BEGIN}old\n{END}after\n", tables)
-    assert text.startswith(f"before\n{BEGIN}**Table I: new**\n\n| a |\n\n**Table II: newer**")
-    assert text.endswith(f"| b |\n\n- note\n{END}after\n")
-    assert text.count("- note") == 1
-    assert with_tables(text, tables) == text
+def test_a_table_takes_the_place_of_an_older_one() -> None:
+    shown = "# Table II: new\n\n| a |\n\n- note\n"
+    linked = {"reports/table1.md": "# Table I: other\n\n| b |\n"}
+    text = with_table(f"before\n{BEGIN}old\n{END}after\n", shown, linked)
+    assert text.startswith(f"before\n{BEGIN}**Table II: new**\n\n| a |\n\n- note\n\n")
+    assert text.endswith(f"[Table I: other](reports/table1.md).\n{END}after\n")
+    assert "| b |" not in text
+    assert with_table(text, shown, linked) == text
 
 
 @pytest.mark.parametrize("readme", ["no marks", BEGIN, f"{BEGIN}{END}{BEGIN}"])
 def test_a_readme_without_its_marks(readme: str) -> None:
     with pytest.raises(ValueError, match=r"README.md must hold the line <!--"):
-        with_tables(readme, ["# Table I: new"])
+        with_table(readme, "# Table II: new", {})
 
 
 def test_make_targets_exist() -> None:
