@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.command import run
 from pipeline.findings import comparison_rows, findings
+from pipeline.further_scores import further_scores
 from pipeline.labels import pooling_label
 from pipeline.layout import HEADS, rows
 from pipeline.made_by import duration, keep, summarize
@@ -28,6 +29,8 @@ from pipeline.pages import SPLITS, read_pages
 from pipeline.params import Params, load_params
 from pipeline.pictures import read_pictures
 from pipeline.provenance import read_records
+from pipeline.results import read_results
+from pipeline.scored_runs import read_runs
 from pipeline.set_against_paper import set_against_paper
 from pipeline.settings.base import Task
 from pipeline.tables import PUBLISHED, build_tables
@@ -71,10 +74,12 @@ def collect(params: Params, published: dict[str, Any]) -> dict[str, Any]:
         "profile": params.active,
         "source": params.active.acquire.source,
         "tables": tables,
-        "notes": list(dict.fromkeys(note for table in tables for note in table.notes)),
         "HEADS": HEADS,
         "rows": rows,
         "comparison_rows": comparison_rows,
+        "further": further_scores(params),
+        "started": _started(params),
+        "best_epochs": _best_epochs(cells),
         "findings": [one for table in tables for one in findings(table)],
         "command": _command(params),
         "pages": [_pages(params, task, title) for task, title in TASKS.items()],
@@ -95,6 +100,27 @@ def _cell(params: Params, name: str) -> dict[str, Any]:
         "tables": [table.removeprefix("table") for table, names in params.tables if name in names],
         "command": f"{_command(params)} train@{name}",
     }
+
+
+def _started(params: Params) -> list[tuple[str, float, float]]:
+    """Writers: poolings, their mAP without fine-tuning, and the mean of the runs with it."""
+    untrained = read_runs(params.data / "evaluate" / "untrained.csv", params.untrained, params)
+    results = read_results(params)
+    found = []
+    for one in untrained:
+        same = (one.task, one.pooling, one.margin)
+        trained = [n for n, c in params.cells.items() if (c.task, c.pooling, c.margin) == same]
+        if one.mAP is not None and trained:
+            label = pooling_label(params.poolings[one.pooling])
+            found.append((label, one.mAP, results.summarize(trained[0], "mAP").mean))
+    return found
+
+
+def _best_epochs(cells: dict[str, Any]) -> tuple[int, int] | None:
+    """The earliest and the latest epoch whose network was tested, over all runs on writers."""
+    runs = [run for cell in cells.values() if cell["task"] == "writers" for run in cell["runs"]]
+    found = [run["best_epoch"] for run in runs if run["best_epoch"]]
+    return (min(found), max(found)) if found else None
 
 
 def _command(params: Params) -> str:

@@ -9,7 +9,17 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline import compare, comparisons, ensemble, evaluate, findings, pictures, report, tables
+from pipeline import (
+    compare,
+    comparisons,
+    ensemble,
+    evaluate,
+    findings,
+    further_scores,
+    pictures,
+    report,
+    tables,
+)
 from pipeline.layout import Column, Entry, Line, Section, Table, rows
 from pipeline.pages import Page, write_pages
 from pipeline.results import Summary
@@ -106,6 +116,61 @@ def test_needs_no_network(scored):
     assert re.findall(r"<link[^>]*>", page) == ['<link rel="icon" href="data:,">']
     assert "<script" not in page
     assert not re.search(r"url\(|@import", page)
+
+
+def test_notes_stand_below_their_table(scored):
+    parts = re.split(r'<h3 id="(table\d)"', page_of(scored).partition('id="noise"')[0])
+    published = yaml.safe_load(tables.PUBLISHED.read_text(encoding="utf-8"))
+    for table in tables.build_tables(scored.params, published):
+        below = plain(parts[parts.index(table.name) + 1])
+        assert all(below.count(note) == 1 for note in table.notes)
+
+
+def test_says_what_the_starting_weights_give_alone(scored):
+    page = plain(page_of(scored))
+    params = scored.params
+    untrained, trained = (
+        {one.cell: one.mAP for one, _ in evaluate.measure(params, cells) if one.seed == seed}
+        for cells, seed in ((params.untrained, 0), (params.cells, 1))
+    )
+    before = untrained["writers-dgmp-1k-untrained"]
+    assert f"with DGMP, λ = 10³ an mAP of {before:.1f}, after it" in page
+    scored.set("profiles.scribes.writers.seeds", [1])
+    compare.main()
+    after = trained["writers-dgmp-1k-m01"]
+    assert f"an mAP of {before:.1f}, after it {after:.1f}" in plain(page_of(scored))
+
+
+def test_says_which_epochs_were_tested(scored):
+    assert "on writers epoch 4. That" in plain(page_of(scored))
+    scored.edit_run("writers-max-m02", 0, best_epoch=1)
+    scored.edit_run("scripts-a-max", 0, best_epoch=6)
+    assert "on writers epoch 1 to 4. That" in plain(page_of(scored))
+
+
+def test_further_scores_agree_with_the_oracle(scored):
+    writers, _, scripts_b = further_scores.further_scores(scored.params)
+    runs = [one for one, _ in evaluate.measure(scored.params, scored.params.cells)]
+    own = [one for one in runs if one.cell == "writers-lse-m01"]
+    values = dict(zip(writers.heads, dict(writers.rows)["LSE, r = 10"], strict=True))
+    assert values["hard top-2"] == pytest.approx(np.mean([one.hard_top2 for one in own]), abs=1e-4)
+    assert values["soft top-10"] == pytest.approx(
+        np.mean([one.soft_top10 for one in own]), abs=1e-4
+    )
+    own = [one.balanced_accuracy for one in runs if one.cell == "scripts-b-avg-l2"]
+    balanced = dict(scripts_b.rows)["Avg + ℓ²"][1]
+    assert balanced == pytest.approx(np.mean(own), abs=1e-4)
+    page = page_of(scored)
+    assert f"<td>{values['precision@4']:.1f}</td>" in page
+    assert page.count("balanced accuracy</th>") == 2
+
+
+def test_further_scores_of_two_margins_are_told_apart(scored):
+    scored.set("tables.table2", ["writers-avg-m01", "writers-avg-m02"])
+    scored.set("tables.table3", ["scripts-b-avg"])
+    found = further_scores.further_scores(scored.params)
+    assert [label for label, _ in found[0].rows] == ["Avg, margin 0.1", "Avg, margin 0.2"]
+    assert len(found) == 2
 
 
 def test_every_cell_has_its_command(scored):
