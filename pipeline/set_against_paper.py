@@ -118,7 +118,7 @@ def _shown(profile: Profile) -> dict[str, str]:
         "learning rate, writers": f"{writers.learning_rate:g}",
         "learning rate, scripts": f"{a.learning_rate:g}",
         "learning rate of the classifier": f"×{a.head_multiplier:g}",
-        "weight decay of λ, scripts": f"{a.pooling_weight_decay:g}",
+        "weight decay of λ, scripts": f"{a.pooling_weight_decay:.5f}".rstrip("0.") or "0",
         "runs of a cell, writers": f"{len(writers.seeds)}",
         "runs of a cell, scripts": f"{len(a.seeds)}",
     }

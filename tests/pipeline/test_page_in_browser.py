@@ -144,3 +144,53 @@ def test_colours_follow_the_scheme(shown):
     }
     assert light == {"ground": scheme == "light", "text": scheme == "dark"}
     assert card == "rgb(255, 255, 255)"
+
+
+def test_narrow_screens_show_tables_of_text_whole(browser, page):
+    show(browser, page, 390, "light")
+    edges = browser.execute_script(
+        """return [...document.querySelectorAll("table.text td, table.text tbody th")].map(c => {
+            const box = c.getBoundingClientRect();
+            return [box.left, box.right, c.scrollWidth - c.clientWidth];
+        })"""
+    )
+    assert len(edges) > 100
+    assert all(left >= 0 and right <= 390 and over <= 1 for left, right, over in edges)
+
+
+def test_narrow_screens_say_that_figures_are_wider(browser, page):
+    found = {}
+    for width in WIDTHS:
+        show(browser, page, width, "light")
+        found[width] = browser.execute_script(
+            """const f = document.querySelector("figure"), box = f.querySelector(".scroll");
+            return [box.scrollWidth > box.clientWidth, getComputedStyle(f, "::before").content]"""
+        )
+    wider, hint = found[390]
+    assert wider
+    assert "scroll sideways" in hint
+    assert found[1440] == [False, "none"]
+
+
+def test_text_and_tables_stand_in_the_middle_of_wide_screens(browser, page):
+    show(browser, page, 1440, "light")
+    margins = browser.execute_script(
+        """const width = document.documentElement.clientWidth;
+        return [...document.querySelectorAll("section > *, header > *")].map(e => {
+            const box = e.getBoundingClientRect();
+            return [box.left, width - box.right];
+        })"""
+    )
+    assert all(abs(left - right) <= 2 for left, right in margins)
+
+
+def test_no_heading_stands_alone_at_the_foot_of_a_printed_page(browser, page):
+    show(browser, page, 1440, "light")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    found = browser.execute_script(
+        """return [...document.querySelectorAll("h2, h3, h2 + p, p.note, dt")].map(
+            e => [e.textContent.trim(), getComputedStyle(e).breakAfter])"""
+    )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert len(found) > 20
+    assert {breaks for text, breaks in found if not text.startswith("Made by")} == {"avoid"}
