@@ -141,6 +141,18 @@ def test_says_what_the_starting_weights_give_alone(scored):
     assert f"an mAP of {before:.1f}, after it {after:.1f}" in plain(page_of(scored))
 
 
+def test_says_what_intervals_and_p_leave_out(scored):
+    noise = plain(page_of(scored).split('id="noise"')[1].split("<h2")[0])
+    for said in (
+        "gallery is held fixed",
+        "some 90 of 100",
+        "of one comparison alone",
+        "p decides",
+        "start from one pretrained network",
+    ):
+        assert said in noise
+
+
 def test_says_which_epochs_were_tested(scored):
     assert "on writers epoch 4. That" in plain(page_of(scored))
     scored.edit_run("writers-max-m02", 0, best_epoch=1)
