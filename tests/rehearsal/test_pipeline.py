@@ -59,7 +59,7 @@ def test_repro_makes_all_tables_and_figures(clone):
     records = json.loads(reports["provenance.json"])
     commit = clone.run("git", "rev-parse", "HEAD").strip()
     assert {run["git"]["commit"] for runs in records.values() for run in runs.values()} == {commit}
-    assert f"commit {commit[:12]}".encode() in reports["index.html"]
+    assert f"commit <code>{commit[:12]}</code>".encode() in reports["index.html"]
     assert reports["table1.md"].startswith(b"# Table I")
     assert r"\begin{tabular}" in reports["table3.tex"].decode()
     metrics = clone.metrics()
