@@ -31,7 +31,7 @@ import torch
 
 from dgmp.processes import ALONE, Processes
 from dgmp.training import processes_of
-from pipeline.compute import build_accelerator, process_count
+from pipeline.compute import build_accelerator, kind_of_device, process_count
 from pipeline.identity import Identity, identify
 from pipeline.interrupted import checkpoint_folder, remove_checkpoints
 from pipeline.memory import keep_freed_memory
@@ -69,13 +69,14 @@ class Job:
 
 
 def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
-    """Train what is not finished yet, several runs at a time, and write the cell's outputs.
+    """Train what is not finished yet, and write the cell's outputs.
 
-    In processes that a launcher started together, the runs are trained one after the other, each
-    by all processes, and the main one writes.
+    On a CPU several runs are trained at a time; on a GPU one after the other in this process. In
+    processes that a launcher started together each run is trained by all of them, and the main one
+    writes.
 
     Args:
-        params: All settings; `workers` runs are trained at once, one thread each.
+        params: All settings; on a CPU `workers` runs are trained at once, one thread each.
         runs: Of one task, differing in their seeds.
         output: Gets seed<k>.safetensors, seed<k>.npz, curves.csv and runs.json.
 
@@ -104,6 +105,8 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
     keep_freed_memory()
     missing = [number for number, finished in enumerate(done) if not finished]
     workers = min(params.active.workers, len(missing)) if processes.count == 1 else 1
+    if kind_of_device() == "cuda":  # shared by all runs, and lost to forked processes
+        workers = 1
     jobs = [
         Job(runs[number], identities[number], folders[number], place % max(1, workers))
         for place, number in enumerate(missing)
@@ -130,7 +133,7 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
 
 def _join(params: Params) -> Processes:
     """The processes that a launcher started with this one."""
-    # Without a launcher the device is left alone, because the runs may be forked.
+    # Without a launcher an accelerator is made by each run, which may be a forked process.
     if process_count() == 1:
         return ALONE
     processes = processes_of(build_accelerator(params.active.compute))
