@@ -92,8 +92,8 @@ def take_published(
         key: Name of the settings in messages.
 
     Raises:
-        ValueError: a file cannot be had or is not what it must be, or pages are missing or
-            unreadable; the message names them.
+        ValueError: a file cannot be had or is not what it must be, or pages are missing,
+            unreadable or blank; the message names them.
     """
     sources = downloads.sources
     paths = downloads.obtain([*sources.lists, *sources.archives])
@@ -125,7 +125,7 @@ def take_published(
         write_rows(stopped, Difference._fields, found)
         names = [f"{d.set} {d.file}: {d.problem}" for d in damaged if d.action == action]
         raise ValueError(
-            f"{len(lost)} pages are missing or unreadable: {'; '.join(names)}: get their archives "
+            f"{len(lost)} pages are missing, unreadable or blank: {'; '.join(names)}: get their archives "
             f"anew, or set {key}.incomplete to leave-out in params.yaml to go on without them; "
             f"all differences are listed in {stopped}"
         )
@@ -250,9 +250,12 @@ def _take(job: _Job) -> _Result:
 
     def check(file: Path) -> str | None:
         try:
-            tones.append(float(read_gray(file).mean()))
+            page = read_gray(file)
         except ValueError as error:
             return str(error).removeprefix(f"{file} ").partition(":")[0]
+        if job.black_on_white and page.min() == page.max():
+            return "has no ink: all of it is one tone"
+        tones.append(float(page.mean()))
         return None
 
     wrong = unpack(job.wanted.archive, job.wanted.member, job.target, check)

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -248,6 +249,23 @@ def test_property_validation_writers_go_by_seed_and_not_by_lost_pages(mirrored):
     assert held_out(second) == held_out(first)
     problems = {row["file"]: row["problem"] for row in mirrored.differences()}
     assert problems[Path(lost).stem].startswith("damaged in the archive")
+
+
+@pytest.mark.parametrize("tone", [0, 255])
+def test_a_blank_page_of_the_writers_is_lost(mirrored, tone):
+    archive = mirrored.folder / archives.WRITER_TRAIN
+    with zipfile.ZipFile(archive) as opened:
+        content = {name: opened.read(name) for name in opened.namelist()}
+    blank = next(name for name in content if name.endswith(".png"))
+    content[blank] = cv2.imencode(".png", np.full((96, 120), tone, np.uint8))[1].tobytes()
+    with zipfile.ZipFile(archive, "w") as opened:
+        for name, data in content.items():
+            opened.writestr(name, data)
+    with pytest.raises(ValueError, match=rf"{Path(blank).stem}: has no ink.*incomplete to leave-o"):
+        mirrored.take(incomplete="stop")
+    assert Path(blank).name not in {Path(page.file).name for page in mirrored.take()["writers"]}
+    problems = {row["file"]: row["problem"] for row in mirrored.differences()}
+    assert problems[Path(blank).stem] == "has no ink: all of it is one tone"
 
 
 def test_property_white_on_black_is_noted(mirrored, monkeypatch):

@@ -56,7 +56,7 @@ def test_it_stops_at_pages_that_are_missing_or_unreadable_and_names_them(paper):
     assert code != 0
     assert "Traceback" not in said
     stopped = next(line for line in said.splitlines() if line.startswith("error: "))
-    assert "3 pages are missing or unreadable" in stopped
+    assert "3 pages are missing, unreadable or blank" in stopped
     for name, files in paper.made.unusable.items():
         assert f"{name} {files[0]}" in stopped
     assert "profiles.paper.acquire.incomplete to leave-out" in stopped
