@@ -22,7 +22,7 @@ from pipeline.pages import Page
 from pipeline.params import load_params
 from pipeline.published import take_published
 from pipeline.settings.data import AcquirePublished
-from pipeline.sources import DataSet, Part, Sources, load_sources
+from pipeline.sources import DataSet, Part, Sources, load_sources, read_found
 from tests.rehearsal import archives
 
 ROOT = Path(__file__).parents[2]
@@ -297,6 +297,21 @@ def test_errors_an_archive_that_is_not_the_published_one(mirrored):
     with pytest.raises(ValueError, match="nothing in the folder 'CLaMM_task1'; there are: CLaMM_T"):
         mirrored.take()
     assert list((mirrored.target / "acquire").iterdir()) == []
+
+
+def test_property_checksums_are_of_archives_that_proved_right(mirrored):
+    right = mirrored.folder / archives.CLAMM16_TEST
+    content = right.read_bytes()
+    shutil.copyfile(mirrored.folder / archives.CLAMM16_TRAIN, right)
+    with pytest.raises(ValueError, match="nothing in the folder"):
+        mirrored.take()
+    right.write_bytes(content)
+    mirrored.take()
+    recorded = read_found(mirrored.target / "checksums.yaml")
+    assert archives.CLAMM16_TEST in recorded
+    # They miss pages, so that another one may still prove to be the right one.
+    incomplete = {archives.WRITER_TEST, archives.CLAMM16_TRAIN, archives.CLAMM17_TRAIN}
+    assert recorded.keys() == {*SOURCES.lists, *SOURCES.archives} - incomplete
 
 
 def test_errors_a_disk_too_small_to_unpack(mirrored, monkeypatch):
