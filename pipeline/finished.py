@@ -2,7 +2,7 @@
 
 DVC empties a stage's outputs before it runs it. The finished runs therefore lie beside them, in
 data/<profile>/finished/<fingerprint>/, and are copied into the outputs. Checkpoints of unfinished
-ones lie in data/<profile>/checkpoints/<fingerprint>/.
+ones lie in data/<profile>/checkpoints/. With DGMP_RUNS both lie below the folder that it names.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
         "code": digest_of(CODE),
     }
     identities = [identify(params, run, digests) for run in runs]
-    folders = [params.data / "finished" / identity.fingerprint for identity in identities]
+    folders = [params.runs / "finished" / identity.fingerprint for identity in identities]
     # One process decides for all: another might already see a run that the first has finished.
     there = np.array([folder.is_dir() for folder in folders], dtype=np.int64) * processes.main
     done = processes.total(there).astype(bool)
@@ -168,8 +168,9 @@ def _train_into(params: Params, data: TaskData[Any], around: dict[str, Any], job
             "resumed_after": fit.resumed_after,
         }
         (part / PROVENANCE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        os.replace(part, job.folder)
-    remove_checkpoints(params, job.run)
+        if not job.folder.is_dir():  # an equal run of another name may have ended first
+            os.replace(part, job.folder)
+    remove_checkpoints(params, job.run, job.identity)
 
 
 def _collect(
