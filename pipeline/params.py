@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.complaints import complaints
 from pipeline.protocol import overlay, overlay_key
-from pipeline.settings.base import Count, Settings, Task
+from pipeline.settings.base import Count, NonNegative, Settings, Task
 from pipeline.settings.cells import Cell, Compare, Pooling, Tables, Variant
 from pipeline.settings.data import (
     AcquireFolder,
@@ -56,6 +56,7 @@ class Profile(Settings):
     pretrain: Annotated[PretrainScribes | PretrainImageNet, Field(discriminator="source")]
     workers: Count
     loading_threads: Count
+    checkpoint_seconds: NonNegative = 0.0
     compute: Compute
     writers: Writers
     scripts_a: Scripts

@@ -128,8 +128,8 @@ def take_published(
         names = [f"{d.set} {d.file}: {d.problem}" for d in damaged if d.action == action]
         raise ValueError(
             f"{len(lost)} pages are missing, unreadable or blank: {'; '.join(names)}: get their "
-            f"archives anew, or set {key}.incomplete to leave-out in params.yaml to go on without them; "
-            f"all differences are listed in {stopped}"
+            f"archives anew, or set {key}.incomplete to leave-out in params.yaml to go on without "
+            f"them; all differences are listed in {stopped}"
         )
     write_rows(target / REPORT, Difference._fields, found)
     write_counts(

@@ -387,7 +387,6 @@ def test_property_equal_runs_of_two_names_may_end_in_any_order(params):
     pooling = params.poolings[cell.pooling]
 
     def other() -> None:
-        (name,) = (params.data / "finished").glob(".training-*")
         twin = Run("twin", cell, pooling, 0)
         train_cell(params, [twin], Path("twin"))
 
