@@ -4,7 +4,7 @@ GPUS ?= 1
 # Stages call python and dvc by name, as in an activated environment.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup repro readme train-cells check-data test lint format bench agreement lock clean
+.PHONY: help setup repro readme train-cells check-data check-gpu test lint format bench agreement lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ readme: setup  ## Write the tables of reports/scribes into README.md
 
 check-data: setup  ## Say what is there of the paper's data, what is missing, and what to do
 	@$(RUN) python -m pipeline.check_data
+
+check-gpu: setup  ## Try on this machine's GPU what training asks of it
+	$(RUN) python -m tests.check_gpu
 
 test: lint  ## Check and test everything
 	$(RUN) pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
