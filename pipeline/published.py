@@ -117,7 +117,8 @@ def take_published(
     action = "left out" if settings.incomplete == "leave-out" else "stopped"
     lost, damaged = _unpack_all(every, target, action, binarized=sources.sets["writers"].name)
     found += damaged
-    doubtful = {page.archive for page in lost}
+    # Leaving pages out means to go on with the archives as they are.
+    doubtful = {page.archive for page in lost if settings.incomplete == "stop"}
     downloads.record(name for name, path in paths.items() if path not in doubtful)
     for difference in found:
         log.warning("%s: %s: %s: %s", *difference)
