@@ -71,11 +71,11 @@ def test_it_stops_at_pages_that_are_missing_or_unreadable_and_names_them(paper):
 
 
 def test_without_them_it_runs_through_to_the_tables(paper):
-    asked = set(paper.site.requests)
+    asked = paper.site.asked_for_files()
     paper.clone.adapt(paper.go_on)
     said = paper.clone.repro()
     assert {f"train@{name}" for name in CELLS} <= set(ran(said))
-    assert set(paper.site.requests) == asked, "downloads were there"
+    assert paper.site.asked_for_files() == asked, "downloads were there"
     reports = paper.clone.reports("paper")
     assert set(reports) >= {f"table{i}.{kind}" for i in (1, 2, 3) for kind in ("csv", "md", "tex")}
     for title in ("ICDAR17-WI", "CLaMM16", "CLaMM17"):
