@@ -4,7 +4,7 @@ GPUS ?= 1
 # Stages call python and dvc by name, as in an activated environment.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup repro readme train-cells check-data test lint format bench agreement lock clean
+.PHONY: help setup repro readme train-cells check-data check-gpu test lint format bench agreement lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,14 +21,16 @@ setup: .venv/ready  ## Create the environment in .venv from the exact pins
 repro: setup  ## Run the pipeline of the profile in params.yaml
 	$(RUN) dvc repro
 
-# A queue with a worker for each GPU, whose number it sees as CUDA_VISIBLE_DEVICES. DVC locks the
-# repository while it reads and writes, but not while a stage runs. A cell that fails (dvc ends with
-# 255, at which xargs would stop) does not keep the others from running.
-train-cells: setup  ## The same, with the table cells side by side: make train-cells GPUS=8
+# A queue with a worker for each GPU: its number, or its entry in CUDA_VISIBLE_DEVICES if that is set.
+# The longest runs come first (sort -r). DVC locks the repository while it reads and writes, but not
+# while a stage runs. A cell that fails (dvc ends with 255, at which xargs would stop) does not keep
+# the others from running.
+train-cells: setup  ## The same, with all that trains side by side: make train-cells GPUS=8
 	$(RUN) dvc repro patches pretrain
-	$(RUN) dvc stage list --name-only | grep '^train@' | $(RUN) xargs -P $(GPUS) -n 1 \
-		--process-slot-var=CUDA_VISIBLE_DEVICES \
-		sh -c 'dvc --wait-for-lock repro --single-item "$$0" || exit 1'
+	$(RUN) dvc stage list --name-only | grep -E '^(train@|variant$$|baseline$$)' | sort -r | \
+		$(RUN) xargs -P $(GPUS) -n 1 --process-slot-var=SLOT \
+		sh -c 'IFS=,; set -- $${CUDA_VISIBLE_DEVICES-$$SLOT}; shift $$(($$# ? SLOT % $$# : 0)); \
+			CUDA_VISIBLE_DEVICES=$$1 dvc --wait-for-lock repro --single-item "$$0" || exit 1'
 	$(RUN) dvc repro
 
 readme: setup  ## Write Table II of reports/scribes into README.md
@@ -36,6 +38,9 @@ readme: setup  ## Write Table II of reports/scribes into README.md
 
 check-data: setup  ## Say what is there of the paper's data, what is missing, and what to do
 	@$(RUN) python -m pipeline.check_data
+
+check-gpu: setup  ## Try on this machine's GPU what training asks of it
+	$(RUN) python -m tests.check_gpu
 
 test: lint  ## Check and test everything
 	$(RUN) pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +35,26 @@ class Checkpoints:
     Args:
         folder: Theirs alone.
         rng: The run's generator; its state is kept and restored in place.
+        every: Seconds from one checkpoint to the next; 0 for one after each epoch.
         write: False for processes other than the main one, which only read.
     """
 
-    def __init__(self, folder: Path, rng: np.random.Generator, *, write: bool = True) -> None:
-        self.folder, self.rng, self.write = folder, rng, write
+    def __init__(
+        self, folder: Path, rng: np.random.Generator, *, every: float = 0.0, write: bool = True
+    ) -> None:
+        self.folder, self.rng, self.every, self.write = folder, rng, every, write
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether the time between checkpoints has passed."""
+        return time.monotonic() - self._last >= self.every
 
     def save(self, model: nn.Module, optimizer: torch.optim.Optimizer, fit: Fit) -> None:
-        """Keep the state after the last epoch of `fit`."""
+        """Keep the state after the last epoch of `fit`.
+
+        Raises:
+            OSError: it could not be written; the checkpoint before it is kept.
+        """
         if not self.write:
             return
         tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
@@ -62,9 +75,16 @@ class Checkpoints:
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=PART) as temporary:
             part = Path(temporary) / "epoch"
             part.mkdir()
-            save_file({k: v.contiguous() for k, v in tensors.items()}, part / TENSORS)
-            (part / VALUES).write_text(json.dumps(values), encoding="utf-8")
             before = self.found()
+            try:
+                save_file({k: v.contiguous() for k, v in tensors.items()}, part / TENSORS)
+                (part / VALUES).write_text(json.dumps(values), encoding="utf-8")
+            except (OSError, SafetensorError) as error:
+                kept = f"{before[0]} is kept" if before else "there is none before it"
+                raise OSError(
+                    f"the checkpoint after epoch {len(fit.epochs)} cannot be written ({error}); "
+                    f"{kept}: make room on the disk and run again"
+                ) from None
             target = self.folder / f"epoch-{len(fit.epochs)}"
             if target in before:  # one that could not be read
                 shutil.rmtree(target)
@@ -72,6 +92,7 @@ class Checkpoints:
             os.replace(part, target)
         for old in before:
             shutil.rmtree(old)
+        self._last = time.monotonic()
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Fit | None:
         """Go back to the newest checkpoint; None, with nothing changed, if there is none."""
@@ -105,7 +126,10 @@ class Checkpoints:
         states: dict[int, dict[str, Tensor]] = {}
         for name, value in _below("optimizer.", tensors).items():
             index, _, key = name.partition(".")
-            states.setdefault(int(index), {})[key] = _laid_out_like(parameters[int(index)], value)
+            parameter = parameters[int(index)]
+            # The count of steps stays on the CPU, wherever the parameter is.
+            placed = value.clone() if key == "step" else _laid_out_like(parameter, value)
+            states.setdefault(int(index), {})[key] = placed
         optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
         torch.set_rng_state(tensors["random.cpu"])
         if "random.cuda" in tensors and torch.cuda.is_available():

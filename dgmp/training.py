@@ -191,7 +191,8 @@ def fit(
         validate: Validation error in percent, the same in every process.
         accelerator: Device, precision and processes.
         validate_every: Validate after epochs 1, 1 + this, 1 + twice this, …
-        checkpoints: Where the state after each epoch is kept; training goes on from the newest.
+        checkpoints: Where the state after an epoch is kept when one is due, and after the last;
+            training goes on from the newest.
         keep_multipliers: See `learning_rates`.
         restore_best: If not, the model ends with the weights of the last epoch.
         report: Called with the row of each epoch that is trained.
@@ -240,7 +241,7 @@ def fit(
         if error is not None and error < result.best_error:
             result.best_epoch, result.best_error = epoch + 1, error
             result.best_state = copy.deepcopy(bare.state_dict())
-        if checkpoints:
+        if checkpoints and (checkpoints.due() or epoch + 1 == epochs):
             checkpoints.save(bare, optimizer, result)
         report(row)
     if result.best_state and restore_best:

@@ -58,8 +58,8 @@ def _binarize_page(job: _Job) -> None:
     page = shrink(page, settings.scale)
     if not (page == INK).any():
         raise ValueError(
-            f"{job.source}: binarization by {settings.method} finds no ink: remove the page from "
-            "the labels csv, or change binarize of the profile in params.yaml"
+            f"{job.source}: binarization by {settings.method} finds no ink: change binarize of "
+            "the profile in params.yaml, or take the page out of the labels csv if it came by one"
         )
     write_bilevel(job.target, page)
 

@@ -66,6 +66,7 @@ class Downloads:
     mirror: Path | None = None
     checksums: Path = CHECKSUMS_FILE
     _records: dict[str, Published | None] = field(default_factory=dict)
+    _unrecorded: dict[str, Found] = field(default_factory=dict)
 
     def obtain(self, names: Iterable[str]) -> dict[str, Path]:
         """Where each of the files is, after all are there and verified.
@@ -79,9 +80,21 @@ class Downloads:
         missing = [name for name, path in paths.items() if path is None]
         if missing:
             self.folder.mkdir(parents=True, exist_ok=True)
-            needed = sum(self.expected(name).bytes or 0 for name in missing)
+            needed = sum(self._remaining(name) for name in missing)
             check_room(self.folder, needed, f"{len(missing)} downloads")
         return {name: self._obtain(name, path) for name, path in paths.items()}
+
+    def record(self, names: Iterable[str]) -> None:
+        """Hold files to what was obtained, from now on: those that had no checksum to be held to.
+
+        Args:
+            names: Files that have proved to be the right ones.
+        """
+        for name in names:
+            if name in self._unrecorded:
+                found = self._unrecorded.pop(name)
+                record_found(name, found, self.checksums)
+                log.info("%s: recorded in %s, commit it: %s", name, self.checksums, found.checksum)
 
     def find(self, name: str) -> Path | None:
         """The file in the mirror or among the downloads, unverified; None if it is in neither.
@@ -131,18 +144,25 @@ class Downloads:
             log.info("%s: verifying %s", name, path)
         verify(path, expected, self.folder)
         if self.expected(name).checksum is None:
-            found = Found(
+            self._unrecorded[name] = Found(
                 bytes=path.stat().st_size,
                 checksum=f"sha256:{pooch.file_hash(str(path), alg='sha256')}",
                 published=expected.checksum,
                 licence=record.licence if record else None,
             )
-            record_found(name, found, self.checksums)
-            log.info("%s: recorded in %s, commit it: %s", name, self.checksums, found.checksum)
         return path
 
+    def _part(self, name: str) -> Path:
+        """Where the bytes of an unfinished download stay."""
+        return self.folder / f"{name}.part"
+
+    def _remaining(self, name: str) -> int:
+        part = self._part(name)
+        have = part.stat().st_size if part.is_file() else 0
+        return max(0, (self.expected(name).bytes or 0) - have)
+
     def _fetch(self, name: str, expected: Expected) -> Path:
-        part = self.folder / f"{name}.part"
+        part = self._part(name)
         reasons = []
         for url in self.sources.files[name].urls:
             log.info("%s: downloading from %s", name, url)
@@ -180,8 +200,8 @@ def verify(path: Path, expected: Expected, downloads: Path) -> None:
         f"delete it and run again, to download it anew to {downloads}"
         if path.is_relative_to(downloads)
         else "replace it in the mirror"
-    ) + f"; if it was changed by its publisher and is right, correct {SOURCES_FILE} or "
-    remedy += f"{CHECKSUMS_FILE}"
+    ) + f"; if it was changed by its publisher and is right, correct {SOURCES_FILE}, or delete its "
+    remedy += f"entry in {CHECKSUMS_FILE}"
     if expected.bytes is not None and size != expected.bytes:
         raise MismatchError(f"{path}: expected {expected.bytes} bytes, found {size}: {remedy}")
     if expected.checksum is not None:

@@ -2,7 +2,7 @@
 
 DVC empties a stage's outputs before it runs it. The finished runs therefore lie beside them, in
 data/<profile>/finished/<fingerprint>/, and are copied into the outputs. Checkpoints of unfinished
-ones lie in data/<profile>/checkpoints/<fingerprint>/.
+ones lie in data/<profile>/checkpoints/. With DGMP_RUNS both lie below the folder that it names.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import torch
 
 from dgmp.processes import ALONE, Processes
 from dgmp.training import processes_of
-from pipeline.compute import build_accelerator, process_count
+from pipeline.compute import build_accelerator, kind_of_device, process_count
 from pipeline.identity import Identity, identify
 from pipeline.interrupted import checkpoint_folder, remove_checkpoints
 from pipeline.memory import keep_freed_memory
@@ -69,13 +69,14 @@ class Job:
 
 
 def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
-    """Train what is not finished yet, several runs at a time, and write the cell's outputs.
+    """Train what is not finished yet, and write the cell's outputs.
 
-    In processes that a launcher started together, the runs are trained one after the other, each
-    by all processes, and the main one writes.
+    On a CPU several runs are trained at a time; on a GPU one after the other in this process. In
+    processes that a launcher started together each run is trained by all of them, and the main one
+    writes.
 
     Args:
-        params: All settings; `workers` runs are trained at once, one thread each.
+        params: All settings; on a CPU `workers` runs are trained at once, one thread each.
         runs: Of one task, differing in their seeds.
         output: Gets seed<k>.safetensors, seed<k>.npz, curves.csv and runs.json.
 
@@ -90,7 +91,7 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
         "code": digest_of(CODE),
     }
     identities = [identify(params, run, digests) for run in runs]
-    folders = [params.data / "finished" / identity.fingerprint for identity in identities]
+    folders = [params.runs / "finished" / identity.fingerprint for identity in identities]
     # One process decides for all: another might already see a run that the first has finished.
     there = np.array([folder.is_dir() for folder in folders], dtype=np.int64) * processes.main
     done = processes.total(there).astype(bool)
@@ -104,6 +105,8 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
     keep_freed_memory()
     missing = [number for number, finished in enumerate(done) if not finished]
     workers = min(params.active.workers, len(missing)) if processes.count == 1 else 1
+    if kind_of_device() == "cuda":  # shared by all runs, and lost to forked processes
+        workers = 1
     jobs = [
         Job(runs[number], identities[number], folders[number], place % max(1, workers))
         for place, number in enumerate(missing)
@@ -130,7 +133,7 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
 
 def _join(params: Params) -> Processes:
     """The processes that a launcher started with this one."""
-    # Without a launcher the device is left alone, because the runs may be forked.
+    # Without a launcher an accelerator is made by each run, which may be a forked process.
     if process_count() == 1:
         return ALONE
     processes = processes_of(build_accelerator(params.active.compute))
@@ -165,8 +168,9 @@ def _train_into(params: Params, data: TaskData[Any], around: dict[str, Any], job
             "resumed_after": fit.resumed_after,
         }
         (part / PROVENANCE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        os.replace(part, job.folder)
-    remove_checkpoints(params, job.run)
+        if not job.folder.is_dir():  # an equal run of another name may have ended first
+            os.replace(part, job.folder)
+    remove_checkpoints(params, job.run, job.identity)
 
 
 def _collect(

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from dgmp.checkpoints import epoch_of
 from pipeline.identity import Identity, differences
 from pipeline.launch import is_main
-from pipeline.params import Params
+from pipeline.params import RUNS, Params
 from pipeline.run import Run
 
 log = logging.getLogger(__name__)
 
-OWNER = "run.json"
+IDENTITY = "identity.json"
 
 
 def checkpoint_folder(params: Params, run: Run, identity: Identity) -> Path:
@@ -28,54 +27,46 @@ def checkpoint_folder(params: Params, run: Run, identity: Identity) -> Path:
     libraries or device are left where they are, so that undoing the change goes on from them;
     they are removed when the run is finished.
     """
-    folder = _root(params) / identity.fingerprint
+    folder = _folder(params, run, identity.fingerprint)
     name = f"{run.name} seed {run.seed}"
     newest = _newest(folder)
     if newest is not None:
         log.info("%s: goes on from %s", name, newest)
     elif is_main():
-        for other, owner in _of_run(params, run):
-            kept = _newest(other)
-            if kept is not None:
-                changes = "; ".join(differences(owner["identity"], identity.parts))
-                log.warning(
-                    "%s: starts afresh, because its checkpoint %s was made with other %s",
-                    name,
-                    kept,
-                    changes,
-                )
+        for kept in filter(None, map(_newest, _others(folder))):
+            made_with = json.loads((kept.parent / IDENTITY).read_text(encoding="utf-8"))
+            log.warning(
+                "%s: starts afresh, because its checkpoint %s was made with other %s",
+                name,
+                kept,
+                "; ".join(differences(made_with, identity.parts)),
+            )
     if is_main():
         folder.mkdir(parents=True, exist_ok=True)
-        owner = _owner(run) | {"identity": identity.parts}
-        part = folder / f".{OWNER}.part"
-        part.write_text(json.dumps(owner), encoding="utf-8")
-        os.replace(part, folder / OWNER)
+        part = folder / f".{IDENTITY}.part"
+        part.write_text(json.dumps(identity.parts), encoding="utf-8")
+        os.replace(part, folder / IDENTITY)
     return folder
 
 
-def remove_checkpoints(params: Params, run: Run) -> None:
-    """Remove all checkpoints of a cell and seed."""
-    for folder, _ in list(_of_run(params, run)):
+def remove_checkpoints(params: Params, run: Run, identity: Identity) -> None:
+    """Remove the checkpoints of a finished run, and those of the same cell and seed before it."""
+    own = _folder(params, run, identity.fingerprint)
+    for folder in (own, *_others(own)):
         shutil.rmtree(folder)
 
 
-def _root(params: Params) -> Path:
-    return params.data / "checkpoints"
+def _folder(params: Params, run: Run, fingerprint: str) -> Path:
+    return params.runs / "checkpoints" / f"{run.name}-seed{run.seed}-{fingerprint}"
 
 
-def _owner(run: Run) -> dict[str, Any]:
-    return {"run": run.name, "seed": run.seed}
-
-
-def _of_run(params: Params, run: Run) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Folders of checkpoints of the same cell and seed, with what lies in them."""
-    for file in sorted(_root(params).glob(f"*/{OWNER}")):
-        try:
-            owner = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:  # of another run, which has been finished meanwhile
-            continue
-        if _owner(run).items() <= owner.items():
-            yield file.parent, owner
+def _others(own: Path) -> list[Path]:
+    """Folders of the same cell and seed; none in a shared folder, where they may be in use."""
+    if os.environ.get(RUNS):
+        return []
+    start, _, fingerprint = own.name.rpartition("-")
+    pattern = f"{glob.escape(start)}-{'?' * len(fingerprint)}"
+    return [folder for folder in sorted(own.parent.glob(pattern)) if folder != own]
 
 
 def _newest(folder: Path) -> Path | None:

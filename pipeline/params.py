@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.complaints import complaints
 from pipeline.protocol import overlay, overlay_key
-from pipeline.settings.base import Count, Settings, Task
+from pipeline.settings.base import Count, NonNegative, Settings, Task
 from pipeline.settings.cells import Cell, Compare, Pooling, Tables, Variant
 from pipeline.settings.data import (
     AcquireFolder,
@@ -31,6 +32,7 @@ from pipeline.settings.training import (
 )
 
 PARAMS_FILE = Path("params.yaml")
+RUNS = "DGMP_RUNS"
 
 
 class ParamsError(ValueError):
@@ -54,6 +56,7 @@ class Profile(Settings):
     pretrain: Annotated[PretrainScribes | PretrainImageNet, Field(discriminator="source")]
     workers: Count
     loading_threads: Count
+    checkpoint_seconds: NonNegative = 0.0
     compute: Compute
     writers: Writers
     scripts_a: Scripts
@@ -146,6 +149,20 @@ class Params(Settings):
     def data(self) -> Path:
         """Folder of the stages' outputs."""
         return Path("data") / self.profile
+
+    @property
+    def runs(self) -> Path:
+        """Folder of finished and of interrupted runs; elsewhere if DGMP_RUNS names a folder.
+
+        Raises:
+            ParamsError: DGMP_RUNS is not an absolute path.
+        """
+        shared = os.environ.get(RUNS)
+        if not shared:
+            return self.data
+        if not Path(shared).is_absolute():
+            raise ParamsError(f"{RUNS} must be an absolute path, got {shared!r}")
+        return Path(shared) / self.profile
 
     @property
     def reports(self) -> Path:

@@ -220,7 +220,7 @@ def _cut_page(job: _CutJob) -> PagePatches:
             end=settings.end,
         )
     except ValueError as error:
-        raise ValueError(f"{job.file}: {error}: remove it from the labels csv") from None
+        raise ValueError(f"{job.file}: {error}: run the stage binarize again") from None
 
 
 if __name__ == "__main__":

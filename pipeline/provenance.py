@@ -85,7 +85,7 @@ def find_provenance(params: Params, name: str, seed: int) -> dict[str, Any] | No
 
 def read_records(params: Params) -> dict[str, dict[str, Any]]:
     """The provenance of all finished runs by the digest of their weights, the newest of equals."""
-    files = (params.data / "finished").glob(f"*/{PROVENANCE}")
+    files = (params.runs / "finished").glob(f"*/{PROVENANCE}")
     records = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     return {one["weights"]: one for one in sorted(records, key=lambda one: one["started"])}
 

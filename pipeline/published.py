@@ -92,8 +92,8 @@ def take_published(
         key: Name of the settings in messages.
 
     Raises:
-        ValueError: a file cannot be had or is not what it must be, or pages are missing or
-            unreadable; the message names them.
+        ValueError: a file cannot be had or is not what it must be, or pages are missing,
+            unreadable or blank; the message names them.
     """
     sources = downloads.sources
     paths = downloads.obtain([*sources.lists, *sources.archives])
@@ -117,6 +117,9 @@ def take_published(
     action = "left out" if settings.incomplete == "leave-out" else "stopped"
     lost, damaged = _unpack_all(every, target, action, binarized=sources.sets["writers"].name)
     found += damaged
+    # Leaving pages out means to go on with the archives as they are.
+    doubtful = {page.archive for page in lost if settings.incomplete == "stop"}
+    downloads.record(name for name, path in paths.items() if path not in doubtful)
     for difference in found:
         log.warning("%s: %s: %s: %s", *difference)
     stopped = target.parent / REPORT
@@ -125,9 +128,9 @@ def take_published(
         write_rows(stopped, Difference._fields, found)
         names = [f"{d.set} {d.file}: {d.problem}" for d in damaged if d.action == action]
         raise ValueError(
-            f"{len(lost)} pages are missing or unreadable: {'; '.join(names)}: get their archives "
-            f"anew, or set {key}.incomplete to leave-out in params.yaml to go on without them; "
-            f"all differences are listed in {stopped}"
+            f"{len(lost)} pages are missing, unreadable or blank: {'; '.join(names)}: get their "
+            f"archives anew, or set {key}.incomplete to leave-out in params.yaml to go on without "
+            f"them; all differences are listed in {stopped}"
         )
     write_rows(target / REPORT, Difference._fields, found)
     write_counts(
@@ -250,9 +253,12 @@ def _take(job: _Job) -> _Result:
 
     def check(file: Path) -> str | None:
         try:
-            tones.append(float(read_gray(file).mean()))
+            page = read_gray(file)
         except ValueError as error:
             return str(error).removeprefix(f"{file} ").partition(":")[0]
+        if job.black_on_white and page.min() == page.max():
+            return "has no ink: all of it is one tone"
+        tones.append(float(page.mean()))
         return None
 
     wrong = unpack(job.wanted.archive, job.wanted.member, job.target, check)

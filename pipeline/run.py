@@ -79,9 +79,10 @@ class Workshop:
         """How the validation and test sets are looked at."""
         return Inference(schedule.evaluation_batch, self.processes, params.active.loading_threads)
 
-    def keep(self, rng: np.random.Generator) -> Checkpoints:
+    def keep(self, params: Params, rng: np.random.Generator) -> Checkpoints:
         """The checkpoints of the run with this generator."""
-        return Checkpoints(self.checkpoints, rng, write=self.processes.main)
+        every = params.active.checkpoint_seconds
+        return Checkpoints(self.checkpoints, rng, every=every, write=self.processes.main)
 
     def advance(self, epoch: Epoch) -> None:
         """Show an epoch that has ended."""

@@ -82,7 +82,7 @@ def train_scripts(
         step=partial(cross_entropy_step, processes=processes),
         validate=error,
         accelerator=workshop.accelerator,
-        checkpoints=workshop.keep(rng),
+        checkpoints=workshop.keep(params, rng),
         keep_multipliers=settings.keep_pooling_multiplier,
         restore_best=settings.tested_model == "best",
         report=workshop.advance,

@@ -69,7 +69,7 @@ def train_writers(
         validate=lambda net: retrieval_error(net, data.val, inference, distance=settings.distance),
         accelerator=workshop.accelerator,
         validate_every=settings.validate_every,
-        checkpoints=workshop.keep(rng),
+        checkpoints=workshop.keep(params, rng),
         keep_multipliers=settings.keep_pooling_multiplier,
         restore_best=settings.tested_model == "best",
         report=workshop.advance,

@@ -1,4 +1,9 @@
-"""The order of the tests."""
+"""The order of the tests, and where they compute."""
+
+import os
+
+# On the CPU, which they measure, also on a machine with a GPU.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 def pytest_collection_modifyitems(items):

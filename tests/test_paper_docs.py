@@ -11,15 +11,25 @@ import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
 from dgmp.functional import generalized_max_pool
-from pipeline.params import load_params
-from tests.benchmarks.count_work import PATCHES_A_PAGE, flops_of_an_image, tables
+from tests.benchmarks.count_work import (
+    IMAGES_A_SECOND,
+    PAGES,
+    PATCHES_A_PAGE,
+    flops_of_an_image,
+    hours,
+    saved_bytes,
+    tables,
+    under,
+    work_of,
+)
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "paper.md").read_text(encoding="utf-8")
 
 
 def test_tables_are_those_that_are_counted() -> None:
-    counted = tables(load_params(ROOT / "params.yaml"), PATCHES_A_PAGE)
+    settings = [under(protocol, ROOT / "params.yaml") for protocol in ("paper", "authors-code")]
+    counted = tables(*settings, PATCHES_A_PAGE)
     assert f"<!-- counted -->\n{counted}\n<!-- end of counted -->" in PAGE
 
 
@@ -37,6 +47,13 @@ def test_oracle_operations(size: int, stride: int, locations: int) -> None:
     assert 0.5 * with_dgmp < ours.get_total_flops() < with_dgmp
 
 
+def test_oracle_bytes_that_wait_for_the_backward_pass() -> None:
+    # An image of twice the side saves four times as much.
+    assert saved_bytes(448, 2) == pytest.approx(4 * saved_bytes(224, 2), rel=0.01)
+    # ResNet-50's 11.1 million activations of convolutions, each before and after normalisation.
+    assert saved_bytes(224, 2) == pytest.approx(2 * 4 * 11.1e6, rel=0.05)
+
+
 def test_graph_is_that_of_dvc() -> None:
     graph = subprocess.run(
         [sys.executable, "-m", "dvc", "dag", "--collapse-foreach-matrix", "--mermaid"],
@@ -52,3 +69,27 @@ def test_stages_of_the_dry_run_are_those_of_dvc_yaml() -> None:
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     shown = re.findall(r"^Running stage '(\w+)", PAGE, re.M)
     assert set(shown) == set(stages)
+
+
+def test_disk_space_is_that_of_what_is_counted_and_measured() -> None:
+    measured = (ROOT / "reports" / "benchmarks" / "data.md").read_text(encoding="utf-8")
+    (packed,) = re.findall(r"^\| 1364×1738 \| [\d.]+ \| ([\d.]+) \|", measured, re.M)
+    pages = sum(sum(PAGES[task]) for task in ("scripts_a", "scripts_b"))
+    gigabytes = f"{pages * float(packed) / 1000:.0f} GB"
+    assert re.search(rf"pages, {pages} of \[{packed} MB\]\(.*\| {gigabytes} \|$", PAGE, re.M)
+    patches = PATCHES_A_PAGE * sum(PAGES["writers"])
+    assert (
+        f"patches, {patches:,} of 20 kB | `data/paper/patches/` | {patches * 20e-6:.0f} GB |"
+        in PAGE
+    )
+
+
+def test_job_array_is_of_all_that_trains_and_ends_in_time() -> None:
+    params = under("paper", ROOT / "params.yaml")
+    (last,) = re.findall(r"--array=0-(\d+)", PAGE)
+    assert int(last) + 1 == len([*params.cells, "variant", "baseline"])
+    limit = min(int(hours_) for hours_ in re.findall(r"--time=(\d+):00:00", PAGE))
+    for task in PAGES:
+        seeds = len(params.profiles.paper.schedule(task).seeds)
+        flops = seeds * work_of(params, task, "dgmp", PATCHES_A_PAGE).flops
+        assert all(hours(flops, gpu) < limit / 2 for gpu in IMAGES_A_SECOND)

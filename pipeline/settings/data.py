@@ -68,7 +68,7 @@ class AcquireFolder(Settings):
 class AcquirePublished(Settings):
     """The data sets of data/sources.yaml.
 
-    `incomplete`: stop at pages that are missing or unreadable, or leave them out.
+    `incomplete`: stop at pages that are missing, unreadable or blank, or leave them out.
     """
 
     source: Literal["published"]

@@ -8,14 +8,18 @@ Prints the tables of docs/paper.md, section Work.
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import torch
+import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
 from dgmp.models import ResNet50
-from pipeline.params import Params, load_params
+from pipeline.params import PARAMS_FILE, Params
+from pipeline.protocol import overlay
 from pipeline.settings.base import Task
 from pipeline.settings.training import Writers
 
@@ -27,8 +31,13 @@ PAGES: dict[Task, tuple[int, int, int]] = {
     "scripts_b": (3178, 361, 2000),
 }
 """Of training, validation and test set."""
-GPUS = {"A100, bf16": (312, 0.25), "V100, fp32": (15.7, 0.6)}
-"""Peak in TFLOP/s, and the part of it that training is assumed to sustain."""
+IMAGES_A_SECOND = {"A100, TF32": 938.0, "A100, bf16": 2470.0, "RTX 4090, TF32": 938.0 * 82.6 / 156}
+"""Of 224 pixels, in the training of ResNet-50.
+
+Of an A100 as NVIDIA measured it, TF32 and mixed precision (DeepLearningExamples,
+PyTorch/Classification/ConvNets/resnet50v1.5, training performance, one GPU); of an RTX 4090 in
+proportion to the peaks in TF32, 82.6 and 156 TFLOP/s.
+"""
 
 
 @dataclass(frozen=True)
@@ -39,25 +48,34 @@ class Work:
         steps: In an epoch.
         epochs: How many.
         batch: Images in a step.
+        validations: How many.
         validation: Images seen by each validation.
         test: Images of the test set.
         forward: FLOPs of an image.
         both: FLOPs of an image, forward and backward.
+        saved: Bytes of an image that wait for the backward pass, in fp32.
     """
 
     steps: int
     epochs: int
     batch: int
+    validations: int
     validation: int
     test: int
     forward: float
     both: float
+    saved: float
 
     @property
     def flops(self) -> float:
-        """Of training, the validation of every epoch, and the test."""
+        """Of training, all validations, and the test."""
         training = self.steps * self.epochs * self.batch * self.both
-        return training + (self.epochs * self.validation + self.test) * self.forward
+        return training + (self.validations * self.validation + self.test) * self.forward
+
+    @property
+    def untrained(self) -> float:
+        """FLOPs of a validation and the test."""
+        return (self.validation + self.test) * self.forward
 
 
 @cache
@@ -78,88 +96,157 @@ def flops_of_an_image(size: int, last_stride: int, pooling: str) -> tuple[float,
     return forward.get_total_flops() + solved, both.get_total_flops() + solved
 
 
+@cache
+def saved_bytes(size: int, last_stride: int) -> float:
+    """Of ResNet-50's activations of one image in fp32 that its backward pass needs."""
+    storages: dict[int, int] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        storages[storage._cdata] = storage.nbytes()
+        return tensor
+
+    with torch.device("meta"):
+        network = ResNet50(last_stride=last_stride)
+        images = torch.rand(2, 1, size, size)
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        network(images)
+    for weight in (*network.parameters(), *network.buffers()):
+        storages.pop(weight.untyped_storage()._cdata, None)
+    return sum(storages.values()) / len(images)
+
+
 def pooling_flops(depth: int, locations: int) -> float:
     """Of Eq. 9 with its derivative: Gram matrix, Cholesky factor, ten for each activation."""
     return 2 * locations**2 * depth + locations**3 / 3 + 10 * depth * locations
 
 
+def under(protocol: str, file: Path = PARAMS_FILE) -> Params:
+    """The settings with those of a protocol laid over the profile `paper`."""
+    return Params.model_validate(overlay(yaml.safe_load(file.read_text("utf-8")), protocol))
+
+
 def work_of(params: Params, task: Task, pooling: str, patches: int) -> Work:
-    """The work of a run of the profile `paper`."""
+    """The work of a run of the profile `paper`.
+
+    Args:
+        params: All settings.
+        task: The task.
+        pooling: The pooling's name.
+        patches: Of a page with a stride of 256 pixels.
+    """
     profile = params.profiles.paper
     schedule = profile.schedule(task)
     images, validation, test = PAGES[task]
+    validations = schedule.epochs
     if isinstance(schedule, Writers):
-        images, validation, test = (patches * pages for pages in (images, validation, test))
-        size, batch = profile.patches.size, schedule.writers_per_batch * schedule.patches_per_writer
+        cut = profile.patches
+        images += validation if cut.train_on_validation else 0
+        fewer = (256 / (cut.test_stride or cut.stride)) ** 2
+        images = images * patches
+        validation, test = (round(pages * patches * fewer) for pages in (validation, test))
+        validations = math.ceil(schedule.epochs / schedule.validate_every)
+        size = schedule.resize or cut.size
+        batch = schedule.writers_per_batch * schedule.patches_per_writer
         steps = schedule.steps_per_epoch or images // batch
     else:
         size, batch = schedule.crop, schedule.batch_size
         steps = images // batch
     forward, both = flops_of_an_image(size, schedule.last_stride, pooling)
-    return Work(steps, schedule.epochs, batch, validation, test, forward, both)
+    saved = saved_bytes(size, schedule.last_stride)
+    return Work(steps, schedule.epochs, batch, validations, validation, test, forward, both, saved)
 
 
 def hours(flops: float, gpu: str) -> float:
     """On one GPU."""
-    peak, part = GPUS[gpu]
-    return flops / (1e12 * peak * part) / 3600
+    return flops / (IMAGES_A_SECOND[gpu] * flops_of_an_image(224, 2, "avg")[1]) / 3600
 
 
-def tables(params: Params, patches: int) -> str:
-    """Three tables: how many images there are, what a run does, what all runs of a task take."""
+def tables(paper: Params, code: Params, patches: int) -> str:
+    """Three tables: how many images there are, what a run does, what all runs take.
+
+    Args:
+        paper: The settings under the protocol `paper`.
+        code: The settings under the protocol `authors-code`.
+        patches: Of a page.
+    """
+    titles = paper.profiles.paper.titles.model_dump()
     lines = [
         "| task | pages: training | validation | test | images: training | validation | test |",
         "|:--|" + "--:|" * 6,
     ]
     for task, pages in PAGES.items():
         images = [patches * n if task == "writers" else n for n in pages]
-        title = params.profiles.paper.titles.model_dump()[task]
-        lines.append(f"| {title} | " + " | ".join(f"{n:,}" for n in [*pages, *images]) + " |")
+        lines.append(
+            f"| {titles[task]} | " + " | ".join(f"{n:,}" for n in [*pages, *images]) + " |"
+        )
     lines += [
         "",
-        "| task, pooling | steps an epoch | epochs | steps a run | images a step | GFLOP an image, "
-        "forward | with backward | PFLOP a run | "
-        + " | ".join(f"hours a run, {gpu}" for gpu in GPUS)
+        "| task, pooling | steps an epoch | epochs | steps a run | images a step "
+        "| GB saved a step | GFLOP an image, forward | with backward | PFLOP a run | "
+        + " | ".join(f"hours a run, {gpu}" for gpu in IMAGES_A_SECOND)
         + " |",
-        "|:--|" + "--:|" * (7 + len(GPUS)),
+        "|:--|" + "--:|" * (8 + len(IMAGES_A_SECOND)),
     ]
     for task in PAGES:
-        for pooling in ("avg", "dgmp"):
-            work = work_of(params, task, pooling, patches)
-            name = "DGMP" if pooling == "dgmp" else "others"
-            lines.append(
-                f"| {params.profiles.paper.titles.model_dump()[task]}, {name} | {work.steps:,} "
-                f"| {work.epochs} | {work.steps * work.epochs:,} | {work.batch} "
-                f"| {work.forward / 1e9:.1f} | {work.both / 1e9:.1f} | {work.flops / 1e15:.1f} | "
-                + " | ".join(f"{hours(work.flops, gpu):.2f}" for gpu in GPUS)
-                + " |"
-            )
+        for pooling, name in (("avg", "others"), ("dgmp", "DGMP")):
+            lines.append(_run(f"{titles[task]}, {name}", work_of(paper, task, pooling, patches)))
+    work = work_of(code, "writers", "dgmp", patches)
+    lines.append(_run(f"{titles['writers']}, DGMP, authors' code", work))
     lines += [
         "",
-        "| task | cells | runs | PFLOP | " + " | ".join(f"hours, {gpu}" for gpu in GPUS) + " |",
-        "|:--|" + "--:|" * (3 + len(GPUS)),
+        "| what | cells | runs | PFLOP | "
+        + " | ".join(f"hours, {gpu}" for gpu in IMAGES_A_SECOND)
+        + " |",
+        "|:--|" + "--:|" * (3 + len(IMAGES_A_SECOND)),
     ]
-    totals = []
+    totals = {titles.get(name, name): row for name, row in _totals(paper, patches).items()}
+    lines += [_total(name, *row) for name, row in totals.items()]
+    all_code = _totals(code, patches)
+    lines.append(_total(f"{titles['writers']}, authors' code", *all_code["writers"]))
+    lines.append(_total("all, authors' code", *all_code["all"]))
+    return "\n".join(lines)
+
+
+def _run(title: str, work: Work) -> str:
+    return (
+        f"| {title} | {work.steps:,} | {work.epochs} | {work.steps * work.epochs:,} "
+        f"| {work.batch} | {work.saved * work.batch / 1e9:.1f} | {work.forward / 1e9:.1f} "
+        f"| {work.both / 1e9:.1f} | {work.flops / 1e15:.1f} | "
+        + " | ".join(f"{hours(work.flops, gpu):.1f}" for gpu in IMAGES_A_SECOND)
+        + " |"
+    )
+
+
+def _totals(params: Params, patches: int) -> dict[str, tuple[int, int, float]]:
+    """Cells, runs and FLOPs of each task, of the variant, of the untrained network, and of all."""
+    rows = {}
     for task in PAGES:
-        cells = [cell for cell in params.cells.values() if cell.task == task]
+        names = [params.poolings[c.pooling].name for c in params.cells.values() if c.task == task]
         seeds = len(params.profiles.paper.schedule(task).seeds)
-        names = [params.poolings[cell.pooling].name for cell in cells]
         flops = seeds * sum(work_of(params, task, name, patches).flops for name in names)
-        totals.append((len(cells), seeds * len(cells), flops))
-        lines.append(_row(params.profiles.paper.titles.model_dump()[task], *totals[-1]))
-    cells, runs, flops = (sum(column) for column in zip(*totals, strict=True))
-    return "\n".join([*lines, _row("all", cells, runs, flops)])
+        rows[task] = len(names), seeds * len(names), flops
+    variant = work_of(params, params.train.task, params.pooling.name, patches)
+    rows["variant"] = 0, 1, variant.flops
+    untrained = [
+        work_of(params, cell.task, params.poolings[cell.pooling].name, patches).untrained
+        for cell in params.untrained.values()
+    ]
+    rows["baseline, not trained"] = 0, len(untrained), sum(untrained)
+    cells, runs, flops = (sum(column) for column in zip(*rows.values(), strict=True))
+    return rows | {"all": (cells, runs, flops)}
 
 
-def _row(title: str, cells: int, runs: int, flops: float) -> str:
-    taken = " | ".join(f"{hours(flops, gpu):.0f}" for gpu in GPUS)
-    return f"| {title} | {cells} | {runs} | {flops / 1e15:,.0f} | {taken} |"
+def _total(title: str, cells: int, runs: int, flops: float) -> str:
+    taken = " | ".join(f"{hours(flops, gpu):.0f}" for gpu in IMAGES_A_SECOND)
+    return f"| {title} | {cells or ''} | {runs} | {flops / 1e15:,.0f} | {taken} |"
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--patches", type=int, default=PATCHES_A_PAGE, help="a page")
-    print(tables(load_params(), arguments.parse_args().patches))
+    patches = arguments.parse_args().patches
+    print(tables(under("paper"), under("authors-code"), patches))
 
 
 if __name__ == "__main__":

@@ -76,6 +76,7 @@ def place(tmp_path, monkeypatch) -> Iterator[Place]:
 
 def obtained(downloads: Downloads) -> bytes:
     path = downloads.obtain([NAME])[NAME]
+    downloads.record([NAME])
     return path.read_bytes()
 
 
@@ -151,6 +152,14 @@ def test_property_what_is_unknown_is_recorded_and_held_against_later_files(place
     assert read_found(place.folder / "checksums.yaml")[NAME] == found
 
 
+def test_property_nothing_is_recorded_before_it_proved_right(place):
+    place.downloads().obtain([NAME])
+    assert not (place.folder / "checksums.yaml").exists()
+    shutil.rmtree(place.folder / "downloads")
+    (place.site.folder / NAME).write_bytes(zipped(1))
+    assert obtained(place.downloads()) == zipped(1)
+
+
 def test_property_the_record_is_asked_for_checksum_and_licence(place):
     place.site.record = [NAME]
     record = f"{place.site.address}/record"
@@ -184,7 +193,9 @@ def test_property_the_mirror_is_used_in_place_and_not_changed(place):
 
 def test_errors_a_wrong_file_in_the_mirror(place):
     (place.mirror / NAME).write_bytes(zipped(1))
-    with pytest.raises(MismatchError, match=r"expected sha256:.*, found sha256:.*in the mirror"):
+    with pytest.raises(
+        MismatchError, match=r"expected sha256:.*, found sha256:.*in the mirror.*delete its ent"
+    ):
         obtained(place.downloads(mirror=True, checksum=digest(DATA)))
     with pytest.raises(MismatchError, match=rf"expected 5 bytes, found {len(DATA)}: replace it"):
         obtained(place.downloads(mirror=True, bytes=5))
@@ -224,6 +235,17 @@ def test_errors_a_full_disk(place, monkeypatch):
     with pytest.raises(ValueError, match=r"1 downloads: .* needs 0\.00 GB, free are .*make room"):
         obtained(place.downloads(bytes=len(DATA)))
     assert place.site.requests == []
+
+
+def test_property_what_is_there_of_a_download_needs_no_room(place, monkeypatch):
+    place.leave_part(DATA[:-1000], tag=f'"{hashlib.md5(DATA).hexdigest()}"')
+    usage = shutil.disk_usage(place.folder)
+    free = resuming.RESERVE + 1000
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=free))
+    assert obtained(place.downloads(bytes=len(DATA))) == DATA
+    shutil.rmtree(place.folder / "downloads")
+    with pytest.raises(ValueError, match="make room"):
+        obtained(place.downloads(bytes=len(DATA)))
 
 
 def test_errors_a_disk_too_small_for_what_the_server_tells(place, monkeypatch):

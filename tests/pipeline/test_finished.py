@@ -272,6 +272,18 @@ def test_real_runs_hold_what_the_later_stages_read():
     assert run["validation_score"] == pytest.approx(score, abs=1e-3)
 
 
+def test_property_nothing_is_forked_where_there_is_a_gpu(trained, monkeypatch):
+    # Asking for GPUs, as the fingerprint does, already makes CUDA unusable in forked processes.
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(finished, "device", dict)
+    forks = []
+    os.register_at_fork(after_in_parent=lambda: forks.append("forked"))
+    params = params_of(workers=2)
+    train_cell(params, runs(params), Path("out"))
+    assert trained == [0, 1]  # seen here, so trained in this process
+    assert not forks
+
+
 def test_an_untrained_run_is_the_starting_network():
     params = params_of()
     cell = params.untrained["writers-avg-untrained"]

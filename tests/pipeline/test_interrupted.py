@@ -21,7 +21,7 @@ import dgmp.checkpoints
 from dgmp.checkpoints import Checkpoints
 from pipeline import finished, script_run, writer_run
 from pipeline.finished import train_cell
-from pipeline.identity import identify
+from pipeline.identity import Identity, identify
 from pipeline.interrupted import checkpoint_folder, remove_checkpoints
 from pipeline.params import Params, load_params
 from pipeline.run import Run
@@ -312,17 +312,90 @@ def test_rehearsal_a_launcher_starts_the_stage_in_two_processes(tmp_path):
     assert not list((folder / "data/scribes/finished").glob(".training-*"))
 
 
-def test_property_runs_that_end_at_the_same_time_leave_each_other_alone(params, monkeypatch):
+def test_rehearsal_a_copy_of_the_repository_is_killed_and_removed(tmp_path):
+    # As DVC's queue does with that of a variant.
+    shared = tmp_path / "shared"
+    first, whole = tmp_path / "first", tmp_path / "whole"
+    killed = stage(first, [0], 40, DGMP_RUNS=str(shared))
+    deadline = time.monotonic() + 60
+    while not list(shared.glob("scribes/checkpoints/*/epoch-*")):
+        assert killed.poll() is None, killed.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    shutil.rmtree(first)
+    for name, what in (("second", "goes on from"), ("third", "finished before, taken from")):
+        again = stage(tmp_path / name, [0], 40, DGMP_RUNS=str(shared))
+        said = again.communicate(timeout=120)[1]
+        assert again.returncode == 0, said
+        assert f"{what} {shared}/scribes/" in said
+    uninterrupted = stage(whole, [0], 40)
+    assert uninterrupted.wait(timeout=120) == 0
+    assert outputs(tmp_path / "second") == outputs(tmp_path / "third") == outputs(whole)
+    assert not list((shared / "scribes/checkpoints").iterdir())
+
+
+def test_errors_a_shared_folder_that_each_copy_would_have_for_itself(params, monkeypatch):
+    monkeypatch.setenv("DGMP_RUNS", "shared")
+    with pytest.raises(ValueError, match="DGMP_RUNS must be an absolute path, got 'shared'"):
+        train(params)
+
+
+def interrupted(params: Params, *runs: Run, code: str = "c") -> list[tuple[Identity, Path]]:
+    """Folders with a checkpoint of each run."""
+    found = []
+    for run in runs:
+        identity = identify(params, run, {"data": "d", "code": code})
+        folder = checkpoint_folder(params, run, identity)
+        (folder / "epoch-1").mkdir()
+        found.append((identity, folder))
+    return found
+
+
+def test_property_a_run_that_ends_does_not_touch_others(params):
     cell = params.cells[WRITERS]
-    run, other = (Run(WRITERS, cell, params.poolings[cell.pooling], seed) for seed in (0, 1))
-    digests = {"data": "d", "code": "c"}
-    folders = [checkpoint_folder(params, r, identify(params, r, digests)) for r in (run, other)]
-    read = Path.read_text
+    pooling = params.poolings[cell.pooling]
+    run = Run(WRITERS, cell, pooling, 1)
+    names = [(WRITERS, 0), (WRITERS, 11), (f"{WRITERS}-seed1", 2), (f"{WRITERS}-seed1-x", 1)]
+    others = interrupted(params, *(Run(name, cell, pooling, seed) for name, seed in names))
+    ((_, earlier),) = interrupted(params, run, code="of before")
+    ((identity, own),) = interrupted(params, run)
+    for _, folder in others:  # a file that was removed on another node is one that cannot be read
+        (folder / "identity.json").unlink()
+        (folder / "identity.json").mkdir()
+    checkpoint_folder(params, run, identify(params, run, {"data": "d", "code": "of later"}))
+    remove_checkpoints(params, run, identity)
+    assert not earlier.exists()
+    assert not own.exists()
+    assert all(folder.is_dir() for _, folder in others)
 
-    def read_while_the_other_ends(path, *args, **kwargs):
-        shutil.rmtree(folders[1], ignore_errors=True)
-        return read(path, *args, **kwargs)
 
-    monkeypatch.setattr(Path, "read_text", read_while_the_other_ends)
-    remove_checkpoints(params, run)
-    assert not folders[0].exists()
+def test_property_a_variant_that_ends_leaves_those_beside_it(params, monkeypatch, tmp_path):
+    monkeypatch.setenv("DGMP_RUNS", str(tmp_path / "shared"))
+    cell = params.cells[WRITERS]
+    run = Run("variant", cell, params.poolings[cell.pooling], 0)
+    ((_, beside),) = interrupted(params, run, code="other settings")
+    ((identity, own),) = interrupted(params, run)
+    remove_checkpoints(params, run, identity)
+    assert not own.exists()
+    assert (beside / "epoch-1").is_dir()
+
+
+def test_property_equal_runs_of_two_names_may_end_in_any_order(params):
+    cell = params.cells[WRITERS]
+    pooling = params.poolings[cell.pooling]
+
+    def other() -> None:
+        twin = Run("twin", cell, pooling, 0)
+        train_cell(params, [twin], Path("twin"))
+
+    describe = writer_run.describe_pages
+
+    def late(*arguments, **others):
+        writer_run.describe_pages = describe
+        other()
+        return describe(*arguments, **others)
+
+    writer_run.describe_pages = late
+    assert train(params).keys() == {path.name for path in Path("twin").iterdir()}

@@ -149,7 +149,9 @@ def test_shapes_no_pages_at_all(params):
 
 def test_errors_name_the_page(params):
     hand_over(params, {"val-a": lines(60, 80), "val-blank": np.full((60, 60), 255, np.uint8)})
-    with pytest.raises(ValueError, match=r"val-blank\.png: .* has no ink: remove it"):
+    with pytest.raises(
+        ValueError, match=r"val-blank\.png: .* has no ink: run the stage binarize again"
+    ):
         patches.stage(params)
     gray = np.arange(3600, dtype=np.uint8).reshape(60, 60)
     cv2.imwrite(str(params.data / "binarize" / "val-blank.png"), gray)

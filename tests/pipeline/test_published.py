@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -21,7 +22,7 @@ from pipeline.pages import Page
 from pipeline.params import load_params
 from pipeline.published import take_published
 from pipeline.settings.data import AcquirePublished
-from pipeline.sources import DataSet, Part, Sources, load_sources
+from pipeline.sources import DataSet, Part, Sources, load_sources, read_found
 from tests.rehearsal import archives
 
 ROOT = Path(__file__).parents[2]
@@ -250,6 +251,23 @@ def test_property_validation_writers_go_by_seed_and_not_by_lost_pages(mirrored):
     assert problems[Path(lost).stem].startswith("damaged in the archive")
 
 
+@pytest.mark.parametrize("tone", [0, 255])
+def test_a_blank_page_of_the_writers_is_lost(mirrored, tone):
+    archive = mirrored.folder / archives.WRITER_TRAIN
+    with zipfile.ZipFile(archive) as opened:
+        content = {name: opened.read(name) for name in opened.namelist()}
+    blank = next(name for name in content if name.endswith(".png"))
+    content[blank] = cv2.imencode(".png", np.full((96, 120), tone, np.uint8))[1].tobytes()
+    with zipfile.ZipFile(archive, "w") as opened:
+        for name, data in content.items():
+            opened.writestr(name, data)
+    with pytest.raises(ValueError, match=rf"{Path(blank).stem}: has no ink.*incomplete to leave-o"):
+        mirrored.take(incomplete="stop")
+    assert Path(blank).name not in {Path(page.file).name for page in mirrored.take()["writers"]}
+    problems = {row["file"]: row["problem"] for row in mirrored.differences()}
+    assert problems[Path(blank).stem] == "has no ink: all of it is one tone"
+
+
 def test_property_white_on_black_is_noted(mirrored, monkeypatch):
     def inverted(page: np.ndarray, *args: Any, **kwargs: Any) -> np.ndarray:
         return 255 - binarize(page, *args, **kwargs)
@@ -279,6 +297,23 @@ def test_errors_an_archive_that_is_not_the_published_one(mirrored):
     with pytest.raises(ValueError, match="nothing in the folder 'CLaMM_task1'; there are: CLaMM_T"):
         mirrored.take()
     assert list((mirrored.target / "acquire").iterdir()) == []
+
+
+def test_property_checksums_are_of_archives_that_proved_right(mirrored):
+    right = mirrored.folder / archives.CLAMM16_TEST
+    content = right.read_bytes()
+    shutil.copyfile(mirrored.folder / archives.CLAMM16_TRAIN, right)
+    with pytest.raises(ValueError, match="nothing in the folder"):
+        mirrored.take()
+    right.write_bytes(content)
+    with pytest.raises(ValueError, match="missing, unreadable or blank"):
+        mirrored.take(incomplete="stop")
+    every = {*SOURCES.lists, *SOURCES.archives}
+    # Other ones may still prove to be the right ones.
+    incomplete = {archives.WRITER_TEST, archives.CLAMM16_TRAIN, archives.CLAMM17_TRAIN}
+    assert read_found(mirrored.target / "checksums.yaml").keys() == every - incomplete
+    mirrored.take(incomplete="leave-out")
+    assert read_found(mirrored.target / "checksums.yaml").keys() == every
 
 
 def test_errors_a_disk_too_small_to_unpack(mirrored, monkeypatch):

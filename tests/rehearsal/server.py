@@ -46,6 +46,10 @@ class Site(ThreadingHTTPServer):
         """The Range header of each request for a file."""
         return [span for path, span in self.requests if path == f"/files/{name}"]
 
+    def asked_for_files(self) -> list[str]:
+        """The path of each request but those for the record."""
+        return [path for path, _ in self.requests if path != "/record"]
+
 
 class Handler(BaseHTTPRequestHandler):
     server: Site

@@ -56,7 +56,7 @@ def test_it_stops_at_pages_that_are_missing_or_unreadable_and_names_them(paper):
     assert code != 0
     assert "Traceback" not in said
     stopped = next(line for line in said.splitlines() if line.startswith("error: "))
-    assert "3 pages are missing or unreadable" in stopped
+    assert "3 pages are missing, unreadable or blank" in stopped
     for name, files in paper.made.unusable.items():
         assert f"{name} {files[0]}" in stopped
     assert "profiles.paper.acquire.incomplete to leave-out" in stopped
@@ -71,11 +71,11 @@ def test_it_stops_at_pages_that_are_missing_or_unreadable_and_names_them(paper):
 
 
 def test_without_them_it_runs_through_to_the_tables(paper):
-    asked = len(paper.site.requests)
+    asked = paper.site.asked_for_files()
     paper.clone.adapt(paper.go_on)
     said = paper.clone.repro()
     assert {f"train@{name}" for name in CELLS} <= set(ran(said))
-    assert len(paper.site.requests) == asked, "downloads were there"
+    assert paper.site.asked_for_files() == asked, "downloads were there"
     reports = paper.clone.reports("paper")
     assert set(reports) >= {f"table{i}.{kind}" for i in (1, 2, 3) for kind in ("csv", "md", "tex")}
     for title in ("ICDAR17-WI", "CLaMM16", "CLaMM17"):
