@@ -17,8 +17,8 @@ def nearest(
 ) -> tuple[Positions, Floats]:
     """The k nearest other pages of each query, in the order in which they are scored.
 
-    Distances are exact, see `dgmp.distances.distance_rows`; pages at equal distance are ranked by
-    their position.
+    Distances are taken to all pages, in double precision: see `dgmp.distances.distance_rows`. Pages
+    at equal distance are ranked by their position.
 
     Args:
         descriptors: (n, D), one row a page.

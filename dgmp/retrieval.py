@@ -115,7 +115,7 @@ def evaluate_retrieval(
 ) -> RetrievalScores:
     """Rank all other pages by distance of descriptors for each page, and score the rankings.
 
-    Distances are exact, see `dgmp.distances.distance_rows`.
+    Distances are taken to all pages, in double precision: see `dgmp.distances.distance_rows`.
 
     Args:
         descriptors: (n, D), one row a page.
@@ -125,7 +125,8 @@ def evaluate_retrieval(
 
     Raises:
         ValueError: on shapes that do not match, fewer than two pages, a descriptor that is not
-            finite (or zero, for the cosine), or labels of which none occurs twice.
+            finite (or zero, for the cosine), labels that are missing (None, nan) or of several
+            kinds, or of which none occurs twice.
 
     Two writers with two pages each on a line. Page 0 finds its writer's other page second
     (AP 1/2), page 1 third (1/3), pages 2 and 3 first (1); only the last two are top-1 hits, and
@@ -184,7 +185,20 @@ def _codes(labels: ArrayLike, pages: int) -> Positions:
         raise ValueError(f"labels must be ({pages},), one for each page, got shape {names.shape}")
     if pages < 2:
         raise ValueError(f"retrieval needs at least two pages, got {pages}")
-    codes: Positions = np.unique(names, return_inverse=True)[1].reshape(-1)
+    values = names.tolist()
+    missing = [page for page, name in enumerate(values) if name is None or name != name]
+    if missing:
+        raise ValueError(
+            f"label of page {missing[0]} is missing, {values[missing[0]]!r} ({len(missing)} of "
+            f"{pages} pages have none): name its writer, or leave the page out"
+        )
+    try:
+        codes: Positions = np.unique(names, return_inverse=True)[1].reshape(-1)
+    except TypeError:
+        kinds = ", ".join(sorted({type(name).__name__ for name in values}))
+        raise ValueError(
+            f"labels must be of one kind, all text or all numbers, got {kinds}"
+        ) from None
     return codes
 
 

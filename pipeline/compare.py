@@ -1,7 +1,7 @@
 """Stage compare: scores page by page -> intervals, and tests of each pooling against average.
 
-Reads evaluate/pages.csv and ensemble/pages.csv below data/<profile>/, writes
-data/<profile>/compare/comparisons.csv: a row for each cell and score.
+Reads evaluate/pages.csv, ensemble/pages.csv and the page lists in acquire/ below data/<profile>/,
+writes data/<profile>/compare/comparisons.csv: a row for each cell and score.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from dgmp.intervals import Interval, bootstrap_interval
 from dgmp.significance import holm, sign_flip_test
 from pipeline.command import run
 from pipeline.comparisons import Comparison, baseline_of, seeds_text
+from pipeline.pages import read_pages
 from pipeline.params import Params, load_params
 from pipeline.predictions import RunError, script_cells, seeds_of
+from pipeline.settings.base import Task
+from pipeline.settings.data import AcquireFolder
 from pipeline.text_files import csv_text, write_text
 
 log = logging.getLogger(__name__)
@@ -29,10 +32,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Scores (n,) of a cell's scored pages in percent, each the mean over all runs, and groups."""
+    """Scores (n,) of a cell's scored pages in percent, each the mean over all runs, and groups.
+
+    `drawn` says what the groups are.
+    """
 
     values: NDArray[np.floating]
     groups: NDArray[Any]
+    drawn: str
 
 
 Samples = Mapping[tuple[str, str], Sample]
@@ -43,6 +50,7 @@ def read_samples(params: Params) -> Samples:
 
     Raises:
         RunError: naming the file that is missing, damaged, or lacks a run.
+        ValueError: a page list is missing or of an older form.
     """
     file = params.data / "evaluate" / "pages.csv"
     evaluated = _read(file, "evaluate", ["cell", "seed"])
@@ -53,17 +61,32 @@ def read_samples(params: Params) -> Samples:
             scored = (runs[0]["average_precision"] != "").to_numpy()
             for metric, column in (("mAP", "average_precision"), ("top1", "top1")):
                 values = np.mean([one[column][scored].astype(float) for one in runs], axis=0)
-                samples[name, metric] = Sample(100 * values, runs[0]["label"][scored].to_numpy())
+                writers = runs[0]["label"][scored].to_numpy()
+                samples[name, metric] = Sample(100 * values, writers, "writers")
         else:
             right = np.mean([one["predicted"] == one["label"] for one in runs], axis=0)
-            samples[name, "accuracy"] = Sample(100 * right, np.arange(len(right)))
+            samples[name, "accuracy"] = Sample(100 * right, *_groups(params, cell.task, runs[0]))
     file = params.data / "ensemble" / "pages.csv"
     combined = _read(file, "ensemble", ["cell"])
-    for name in script_cells(params):
+    for name, cell in script_cells(params).items():
         one = _pages(combined, file, name)
         right = (one["weighted"] == one["label"]).to_numpy()
-        samples[name, "ensemble"] = Sample(100.0 * right, np.arange(len(right)))
+        samples[name, "ensemble"] = Sample(100.0 * right, *_groups(params, cell.task, one))
     return samples
+
+
+def _groups(params: Params, task: Task, pages: pd.DataFrame) -> tuple[NDArray[Any], str]:
+    """The group of each page, the page alone where it has none, and what the groups are."""
+    file = params.data / "acquire" / f"{task}.csv"
+    listed = {page.file: page.group for page in read_pages(file)}
+    unknown = [page for page in pages["file"] if page not in listed]
+    if unknown:
+        raise RunError(f"{file} does not list the test page {unknown[0]}: run `dvc repro acquire`")
+    settings = params.active.acquire
+    drawn = "pages"
+    if isinstance(settings, AcquireFolder) and any(listed.values()):
+        drawn = f"{getattr(settings, task).group}s"
+    return np.array([listed[page] or page for page in pages["file"]]), drawn
 
 
 def _read(file: Path, stage: str, index: list[str]) -> pd.DataFrame:
@@ -110,6 +133,7 @@ def _compare(params: Params, samples: Samples, cell: str, metric: str) -> Compar
         high=high,
         queries=len(own.values),
         groups=len(np.unique(own.groups)),
+        drawn=own.drawn,
     )
     baseline = baseline_of(params, cell)
     if baseline is None:

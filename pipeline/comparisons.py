@@ -31,7 +31,8 @@ class Comparison:
         low: lower bound of its bootstrap interval.
         high: upper bound.
         queries: number of scored queries or pages.
-        groups: number of writers or pages that are drawn.
+        groups: number of writers, pages or other groups that are drawn.
+        drawn: what they are, e.g. writers, pages, or manuscripts of several pages.
         baseline: the cell of average pooling at the same task and margin; None for it itself, and
             where there is none, and then the fields below are None too.
         difference: the cell's score less the baseline's, in percentage points.
@@ -49,6 +50,7 @@ class Comparison:
     high: float
     queries: int
     groups: int
+    drawn: str
     baseline: str | None = None
     difference: float | None = None
     difference_low: float | None = None
@@ -113,6 +115,7 @@ def _parse(row: Mapping[str, str]) -> Comparison:
         high=float(row["high"]),
         queries=int(row["queries"]),
         groups=int(row["groups"]),
+        drawn=row["drawn"],
         baseline=row["baseline"] or None,
         difference=number("difference"),
         difference_low=number("difference_low"),

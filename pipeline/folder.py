@@ -74,7 +74,16 @@ def take_from_folder(
     for _ in in_parallel(_check_and_copy, jobs, workers=workers, title="acquire"):
         pass
     return {
-        task: [Page(f"pages/{row.file}", row.label, row.split) for row in rows]
+        task: [
+            # A page is named as its own group where it has no other.
+            Page(
+                f"pages/{row.file}",
+                row.label,
+                row.split,
+                "" if row.group == row.file else row.group,
+            )
+            for row in rows
+        ]
         for task, rows in lists.items()
     }
 

@@ -162,13 +162,14 @@ def _notes(
         "best measured value of a column in bold.",
         f"‡ As printed in the paper, measured on {data}: {own}.",
     ]
-    drawn = "writers" if tasks == ("writers",) else "pages"
+    entries = [entry for section in sections for line in section.lines for entry in line.entries]
+    compared = [entry.comparison for entry in entries if entry.comparison]
+    drawn = " and ".join(dict.fromkeys(one.drawn for one in compared))
     notes.append(
         f"In brackets: {params.compare.confidence:.0%} interval of the mean of these runs, over "
         f"{drawn} like those of the test set."
     )
-    entries = [entry for section in sections for line in section.lines for entry in line.entries]
-    if any(entry.comparison and entry.comparison.baseline for entry in entries):
+    if any(one.baseline for one in compared):
         notes.append(
             f"* Differs from Avg on the same data and at the same margin: p < "
             f"{1 - params.compare.confidence:.2g} in a paired randomization test over {drawn}, "

@@ -2,6 +2,7 @@ import tracemalloc
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import example, given, settings
@@ -25,6 +26,7 @@ from dgmp.metrics import (
     evaluate_ranking,
     evaluate_retrieval,
 )
+from dgmp.nearest import nearest
 
 KS = range(1, 11)
 
@@ -296,12 +298,31 @@ def test_cosine_ignores_length():
 
 
 @pytest.mark.parametrize(
+    "kind", [torch.tensor, pd.DataFrame, np.ma.masked_array, np.ndarray.tolist]
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
+def test_descriptors_in_other_kinds_of_arrays(kind, dtype):
+    points = np.random.default_rng(4).normal(size=(12, 3), scale=9).astype(dtype)
+    labels = np.arange(12) % 4
+    expected = evaluate_retrieval(points, labels)
+    scores = evaluate_retrieval(kind(points), labels)
+    np.testing.assert_array_equal(scores.average_precision, expected.average_precision)
+    for found, same in zip(nearest(kind(points), 3), nearest(points, 3), strict=True):
+        np.testing.assert_array_equal(found, same)
+
+
+@pytest.mark.parametrize(
     ("descriptors", "labels", "message"),
     [
-        (np.zeros(3), ["a"] * 3, r"must be \(pages, D\), got shape \(3,\)"),
         (np.zeros((3, 2)), ["a"] * 2, r"labels must be \(3,\)"),
         (np.zeros((1, 2)), ["a"], "at least two pages, got 1"),
+        (np.zeros(3), ["a"] * 3, r"real numbers \(pages, D\), got float64 of shape \(3,\)"),
+        ([["x"], ["y"]], ["a"] * 2, "real numbers .* got <U1"),
+        (np.ma.masked_equal([[0.0], [1.0]], 1), ["a"] * 2, "masked values: fill them, or leave"),
         ([[0.0], [np.nan], [np.inf]], ["a"] * 3, "descriptor of page 1 is not finite"),
+        (np.zeros((4, 2)), [1, 1, np.nan, np.nan], r"page 2 is missing, nan \(2 of 4 pages"),
+        (np.zeros((3, 2)), ["a", None, "a"], "label of page 1 is missing, None"),
+        (np.zeros((2, 2)), np.array(["a", 1], object), "one kind, .* got int, str"),
         (np.zeros((2, 2)), ["a", "b"], "no label occurs twice"),
     ],
 )

@@ -119,6 +119,11 @@ def make_project(folder: Path) -> Params:
         write_cell(params, name, cell, params.active.schedule(cell.task).seeds, position)
     for position, (name, cell) in enumerate(params.untrained.items()):
         write_cell(params, name, cell, [0], 100 + position)
+    for task in ("scripts_a", "scripts_b"):
+        (params.data / "acquire").mkdir(exist_ok=True)
+        files = predictions(task, np.random.default_rng(0), 1.0)["files"]
+        pages = [Page(str(file), "a class", "test") for file in files]
+        write_pages(params.data / "acquire" / f"{task}.csv", pages)
     variant = params.data / "variant"
     variant.mkdir()
     scores = {"mAP": 51.23456, "top1": 70.0, "best_epoch": 3, "collapsed": False}

@@ -81,10 +81,11 @@ def test_oracle_writer_plan_keeps_scribes_apart():
     settings = ScribePages(**SHAPE, train_scribes=72, train_pages=3, test_scribes=48, test_pages=5)
     plan = assign_writers(settings, 0.1, np.random.default_rng(0))
     pages = [page for assignment in plan for page in assignment.pages]
-    splits = {label: {p.split for p in pages if p.label == label} for _, label, _ in pages}
+    labels = {page.label for page in pages}
+    splits = {label: {p.split for p in pages if p.label == label} for label in labels}
     assert all(len(found) == 1 for found in splits.values())
     assert Counter(page.split for page in pages) == {"train": 195, "val": 21, "test": 240}
-    assert pages[0] == ("pages/writers/s0001-1.png", "s0001", pages[0].split)
+    assert pages[0] == ("pages/writers/s0001-1.png", "s0001", pages[0].split, "")
     for split, least, most in (("test", 4, 4), ("val", 0, 1)):
         types = Counter(a.script_type for a in plan if a.pages[0].split == split)
         assert least <= min(types.values())
@@ -266,11 +267,21 @@ def test_errors_script_labels_and_groups():
         acquire.stage(folder_settings(scripts="g.csv", group="group"))
 
 
+def test_property_lists_keep_the_group_column():
+    make_folder([row | {"label": "ab"[i % 2], "ms": row["label"]} for i, row in enumerate(GOOD)])
+    params = folder_settings(scripts="labels.csv", writers=None, group="ms")
+    acquire.stage(params)
+    pages = read_pages(params.data / "acquire" / "scripts_a.csv")
+    assert [page.group for page in pages] == [row["label"] for row in GOOD]
+
+
 def test_property_without_the_group_column_pages_are_unrelated(caplog):
     make_folder([row | {"label": "ab"[i % 2]} for i, row in enumerate(GOOD)], "g.csv")
     make_folder()
     with caplog.at_level("INFO"):
-        acquire.stage(folder_settings(scripts="g.csv", group="manuscript"))
+        params = folder_settings(scripts="g.csv", group="manuscript")
+        acquire.stage(params)
+    assert {page.group for page in read_pages(params.data / "acquire" / "scripts_a.csv")} == {""}
     assert "g.csv has no column manuscript: its pages are taken to be unrelated" in caplog.text
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from dgmp.metrics import evaluate_classification, evaluate_retrieval
 from pipeline import compare, comparisons, ensemble, evaluate, predictions, results
+from pipeline.pages import read_pages, write_pages
 
 
 @pytest.fixture
@@ -164,4 +165,45 @@ def test_missing_stale_and_damaged_files_are_named(scored):
         compare.main()
     pages.unlink()
     with pytest.raises(ValueError, match=r"ensemble/pages\.csv is missing: run `dvc repro ensem"):
+        compare.main()
+
+
+def test_pages_of_one_source_are_drawn_together(scored):
+    alone = {(one.cell, one.metric): one for one in made(scored)}
+    assert {one.drawn for one in alone.values()} == {"writers", "pages"}
+    file = scored.data / "acquire" / "scripts_a.csv"
+    pages = read_pages(file)
+    write_pages(
+        file, [p._replace(group=f"m{i // 5}") for i, p in enumerate(pages[:-2])] + pages[-2:]
+    )
+    labels = {"labels": "l.csv", "group": None}
+    scored.set(
+        "profiles.scribes.acquire",
+        {"source": "folder", "folder": "f", "seed": 0, "validation_fraction": 0.1}
+        | {"writers": labels, "scripts_b": labels, "scripts_a": labels | {"group": "manuscript"}},
+    )
+    grouped = {(one.cell, one.metric): one for one in made(scored)}
+    for key, one in grouped.items():
+        if scored.params.cells[one.cell].task == "scripts_a":
+            # Six sources, and the two pages without one.
+            assert (one.queries, one.groups, one.drawn) == (30, 8, "manuscripts")
+            wrong = one.score < 100
+            assert ((one.low, one.high) != (alone[key].low, alone[key].high)) == wrong
+            assert one.score == alone[key].score
+        else:
+            assert one == alone[key]
+
+
+def made(project):
+    return compare.compare(project.params, compare.read_samples(project.params))
+
+
+def test_page_lists_of_an_older_form_or_of_other_pages(scored):
+    file = scored.data / "acquire" / "scripts_b.csv"
+    pages = read_pages(file)
+    write_pages(file, pages[1:])
+    with pytest.raises(ValueError, match=rf"does not list the test page {pages[0].file}: run `dvc"):
+        compare.main()
+    file.write_text("file,label,split\n")
+    with pytest.raises(ValueError, match=r"scripts_b\.csv has no column group: run `dvc repro acq"):
         compare.main()

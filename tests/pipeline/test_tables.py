@@ -434,3 +434,15 @@ def test_published_numbers_fit_together(project):
     best = max(numbers["table1"], key=lambda name: numbers["table1"][name]["mAP"])
     assert best == "writers-dgmp-1k-m01"
     assert published["data"].keys() == published["cited"].keys()
+
+
+def test_notes_say_what_is_drawn(scored):
+    notes = " ".join(built(scored)["table3"].notes)
+    assert "over pages like those" in notes
+    assert "test over pages, Holm" in notes
+    file = scored.data / "compare" / "comparisons.csv"
+    text = re.sub(r"(?m)^(scripts-b.*),pages,", r"\1,manuscripts,", file.read_text())
+    file.write_text(text)
+    notes = " ".join(built(scored)["table3"].notes)
+    assert "over pages and manuscripts like those" in notes
+    assert "over writers like those" in " ".join(built(scored)["table2"].notes)
