@@ -38,8 +38,9 @@ def bootstrap_interval(
 
     BCa (Efron 1987, by SciPy): unlike the percentile interval it is corrected for bias and for
     skewness, and scores near 100 percent are skewed. It stays within the range of the values.
-    Of few groups it is somewhat too narrow: in a simulation an interval of 95 percent held the mean
-    of the population in 90 of 100 samples of 10 writers, and in 94 of 48.
+    It is somewhat too narrow: in simulations an interval of 95 percent held the mean of the
+    population in 90 of 100 samples of 10 writers, and in 94 of 48; in some 90 of leave-one-out
+    retrievals, where other writers are other distractors too, but the gallery is held fixed here.
 
     With several runs of a cell the values are the runs' means for each query, so that the interval
     is of the mean over these runs: it tells how much other writers would have changed it, not how

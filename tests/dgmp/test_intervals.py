@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from dgmp.intervals import bootstrap_interval, group_sums
+from dgmp.retrieval import evaluate_retrieval
 
 
 def generator():
@@ -64,6 +65,26 @@ def test_coverage_of_writers_and_not_of_pages(writers, least):
             held[name] += low <= 2 / 3 <= high
     assert least <= held["writers"] / 300 <= 0.98
     assert held["pages"] / 300 < 0.8  # why pages are not drawn
+
+
+def test_coverage_of_retrieval_whose_gallery_changes_too():
+    # The interval holds the gallery fixed, so that it is too narrow, but far less than of pages.
+    rng = np.random.default_rng(0)
+
+    def retrieval():
+        writers = np.repeat(np.arange(24), 5)
+        points = rng.normal(size=(24, 6))[writers] + 1.3 * rng.normal(size=(120, 6))
+        return 100 * evaluate_retrieval(points, writers).average_precision, writers
+
+    population = np.mean([retrieval()[0] for _ in range(400)])
+    held = {"writers": 0, "pages": 0}
+    for _ in range(150):
+        values, writers = retrieval()
+        for name, own in (("writers", writers), ("pages", np.arange(120))):
+            low, high = bootstrap_interval(values, own, rng=rng, resamples=499)
+            held[name] += low <= population <= high
+    assert 0.82 <= held["writers"] / 150 <= 0.98
+    assert held["pages"] / 150 < 0.8
 
 
 @settings(max_examples=30, deadline=None)
