@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pipeline.layout import ABSENT, HEADS, Entry, Line, Section, Table, Text, signed
+from pipeline.layout import ABSENT, HEADS, LARGEST_CLASS, Entry, Line, Section, Table, Text, signed
 from pipeline.results import Score
 
 AVERAGE = "Avg"
@@ -90,10 +90,12 @@ def _count(table: Table, section: Section, score: Score) -> str:
     entries = [entry for entry, _ in pairs]
     higher = [e for e in entries if e.comparison and (e.comparison.difference or 0) > 0]
     ahead, behind = (sum(verdict(e) == which for e in entries) for which in (AHEAD, BEHIND))
+    drawn = next(e.comparison.drawn for e in entries if e.comparison)
     printed = [(e.paper, other) for e, other in pairs if e.paper is not None and other is not None]
     text = (
         f"DGMP has a higher {HEADS[score]} than Avg in {len(higher)} of {len(entries)} cells; it "
-        f"is ahead by more than chance in {ahead}, and behind in {behind}."
+        f"is ahead by more than the choice of test {drawn} explains in {ahead}, and behind in "
+        f"{behind}."
     )
     if printed:
         above = sum(own > other for own, other in printed)
@@ -104,15 +106,31 @@ def _count(table: Table, section: Section, score: Score) -> str:
 def _lead(table: Table, section: Section) -> list[str]:
     said = []
     for i, column in enumerate(table.columns):
-        lines = [line for line in section.lines if line.entries[i].measured]
+        lines = [line for line in section.lines if line.runs and line.entries[i].measured]
         if len(lines) < 2 or column.score not in SCORES:
             continue
         best = section.best(i, table.decimals)
-        leaders = [one.label for one in lines if _shown(one.entries[i], table.decimals) == best]
+        leaders = [one for one in lines if _shown(one.entries[i], table.decimals) == best]
         verb = "has" if len(leaders) == 1 else "have"
         said.append(f"{_listed(leaders)} {verb} the highest {SCORES[column.score]}, {best}.")
         said += [_against_average(section, line, i) for line in lines if _is_dgmp(line)]
+        said.append(_against_largest_class(section, lines, i))
     return said
+
+
+def _against_largest_class(section: Section, lines: list[Line], i: int) -> str:
+    rates = [one.entries[i].measured for one in section.lines if one.label == LARGEST_CLASS]
+    if not rates or rates[0] is None:
+        return ""
+    rate = rates[0].mean
+    near = [one for one in lines if (found := one.entries[i].comparison) and found.low <= rate]
+    text = f"Naming the largest class for every page would reach {rate:.1f}: "
+    if not near:
+        return text + "the intervals of all poolings lie above."
+    which = "all poolings" if len(near) == len(lines) else _listed(near)
+    return f"{text}{'the interval' if len(near) == 1 else 'the intervals'} of {which} " + (
+        "holds that, or lies below." if len(near) == 1 else "hold that, or lie below."
+    )
 
 
 def _is_dgmp(line: Line) -> bool:
@@ -128,8 +146,9 @@ def _against_average(section: Section, line: Line, i: int) -> str:
     compared = entry.comparison
     if compared is None or compared.difference is None or compared.p_holm is None:
         return ""
-    chance = "more than chance" if entry.differs else "perhaps by chance"
-    text = f"{line.label} is {_points(compared.difference)} {AVERAGE}"
+    choice = f"the choice of test {compared.drawn}"
+    chance = f"more than {choice} explains" if entry.differs else f"which {choice} may explain"
+    text = f"{_quoted(line.label)} is {_points(compared.difference)} {AVERAGE}"
     text += f", {chance} ({probability(compared.p_holm)})"
     paper = _paper_of_average(section, i)
     if entry.paper is not None and paper is not None:
@@ -147,5 +166,10 @@ def _points(difference: float) -> str:
     return f"{abs(difference):.1f} points {'above' if difference > 0 else 'below'}"
 
 
-def _listed(names: list[str]) -> str:
+def _quoted(label: str) -> str:
+    return f"“{label}”" if "," in label else label
+
+
+def _listed(lines: list[Line]) -> str:
+    names = [_quoted(line.label) for line in lines]
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

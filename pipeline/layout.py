@@ -9,8 +9,9 @@ from typing import NamedTuple
 from pipeline.comparisons import Comparison
 from pipeline.results import Score, Summary
 
-HEADS: dict[Score, str] = {"mAP": "mAP", "top1": "top-1", "accuracy": "Avg", "ensemble": "Ens"}
+HEADS: dict[Score, str] = {"mAP": "mAP", "top1": "top-1", "accuracy": "mean", "ensemble": "Ens"}
 ABSENT = "–"
+LARGEST_CLASS = "Always the largest class"
 
 
 class Column(NamedTuple):
@@ -39,7 +40,10 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Line:
-    """Scores of a pooling or, with a `reference`, of a cited system; one entry a column."""
+    """Scores of a pooling or, with a `reference`, of a cited system; one entry a column.
+
+    Without `runs` nothing was trained: a cited system, or a classifier that looks at no page.
+    """
 
     label: str
     entries: tuple[Entry, ...]
@@ -56,7 +60,8 @@ class Section:
 
     def best(self, column: int, decimals: int) -> str:
         """The highest mean of a column as it is printed, so that equal ones are all marked."""
-        means = [m.mean for line in self.lines if (m := line.entries[column].measured)]
+        trained = [line.entries[column] for line in self.lines if line.runs]
+        means = [entry.measured.mean for entry in trained if entry.measured]
         return f"{max(means):.{decimals}f}" if means else ""
 
 
@@ -113,12 +118,13 @@ def rows(table: Table, section: Section) -> Iterator[list[Text]]:
     for line in section.lines:
         row = [Text(line.label, detail=f"cited: {line.reference}" if line.reference else "")]
         for i, entry in enumerate(line.entries):
-            row.append(_measured(entry, section.best(i, table.decimals), table.decimals))
+            best = section.best(i, table.decimals) if line.runs else None
+            row.append(_measured(entry, best, table.decimals))
             row.append(_paper(entry, table.decimals))
         yield [*row, Text(str(line.runs or ABSENT))]
 
 
-def _measured(entry: Entry, best: str, decimals: int) -> Text:
+def _measured(entry: Entry, best: str | None, decimals: int) -> Text:
     summary, compared = entry.measured, entry.comparison
     if summary is None:
         return Text(ABSENT)

@@ -21,10 +21,11 @@ from pipeline.command import run
 from pipeline.comparisons import Comparison, read_comparisons
 from pipeline.formats import to_csv, to_json, to_latex, to_markdown
 from pipeline.labels import pooling_label
-from pipeline.layout import Column, Entry, Line, Section, Table, to_screen
+from pipeline.largest_class import largest_class
+from pipeline.layout import LARGEST_CLASS, Column, Entry, Line, Section, Table, to_screen
 from pipeline.origins import origins
 from pipeline.params import Params, load_params
-from pipeline.results import Results, Score, read_results
+from pipeline.results import Results, Score, Summary, read_results
 from pipeline.scored_runs import read_runs
 from pipeline.settings.base import Task
 from pipeline.settings.cells import Cell
@@ -93,6 +94,9 @@ def _comparison(
             label = pooling_label(params.poolings[cells[name].pooling])
             at = f", margin {cells[name].margin:g}" if len(margins) > 1 else ""
             lines.append(Line(label + at, entries, len(params.active.schedule(task).seeds)))
+        if task != "writers":
+            rate = Entry(Summary(largest_class(params, task), None, 0, 0))
+            lines.append(Line(LARGEST_CLASS, (rate,) * len(scores)))
         for system in published["cited"][task]:
             entries = tuple(Entry(paper=system.get(score)) for score in scores)
             lines.append(Line(system["name"], entries, reference=system["reference"]))
@@ -102,7 +106,7 @@ def _comparison(
         number, caption = "Table II", "Global pooling methods for writer retrieval"
         caption += f", margin {margins[0]:g}" if len(margins) == 1 else ""
     else:
-        number, caption = "Table III", "Classification accuracy, mean of the runs (Avg) and "
+        number, caption = "Table III", "Classification accuracy, mean of the runs and "
         caption += "ensemble (Ens)"
     notes = _notes(params, published, columns, sections, tasks)
     return Table(table, number, caption, columns, tuple(sections), notes, decimals=1)
@@ -181,6 +185,10 @@ def _notes(
     if any(column.score == "ensemble" for column in columns):
         notes.append(
             "Ens: one ensemble of all runs, softmax outputs weighted by validation accuracy."
+        )
+        notes.append(
+            f"{LARGEST_CLASS}: the share of the test pages that have the most frequent label; what "
+            "naming it for every page would reach."
         )
     return (*notes, *_collapses(columns, sections))
 

@@ -39,6 +39,10 @@ class Project:
         """A file of a cell or an untrained row."""
         return self.data / ("train" if name in self.params.cells else "baseline") / name / file
 
+    def list_test_pages(self) -> None:
+        """Write page lists of the script tasks that hold what was predicted, and no more."""
+        list_test_pages(self.params)
+
     def edit_run(self, name: str, seed: int, **changes) -> None:
         """Change the entry of a seed in runs.json."""
         file = self.run(name, "runs.json")
@@ -119,16 +123,20 @@ def make_project(folder: Path) -> Params:
         write_cell(params, name, cell, params.active.schedule(cell.task).seeds, position)
     for position, (name, cell) in enumerate(params.untrained.items()):
         write_cell(params, name, cell, [0], 100 + position)
-    for task in ("scripts_a", "scripts_b"):
-        (params.data / "acquire").mkdir(exist_ok=True)
-        files = predictions(task, np.random.default_rng(0), 1.0)["files"]
-        pages = [Page(str(file), "a class", "test") for file in files]
-        write_pages(params.data / "acquire" / f"{task}.csv", pages)
+    list_test_pages(params)
     variant = params.data / "variant"
     variant.mkdir()
     scores = {"mAP": 51.23456, "top1": 70.0, "best_epoch": 3, "collapsed": False}
     (variant / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
     return params
+
+
+def list_test_pages(params: Params) -> None:
+    for task in ("scripts_a", "scripts_b"):
+        (params.data / "acquire").mkdir(exist_ok=True)
+        files = predictions(task, np.random.default_rng(0), 1.0)["files"]
+        pages = [Page(str(file), "a class", "test") for file in files]
+        write_pages(params.data / "acquire" / f"{task}.csv", pages)
 
 
 def write_cell(params: Params, name: str, cell: Cell, seeds, position: int) -> None:

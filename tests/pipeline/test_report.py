@@ -20,7 +20,7 @@ from pipeline import (
     report,
     tables,
 )
-from pipeline.layout import Column, Entry, Line, Section, Table, rows
+from pipeline.layout import LARGEST_CLASS, Column, Entry, Line, Section, Table, rows
 from pipeline.pages import Page, write_pages
 from pipeline.results import Summary
 from tests.pipeline.conftest import ROOT
@@ -38,7 +38,7 @@ def scored(project):
 
 
 def write_page_lists(project):
-    (project.data / "acquire").mkdir()
+    (project.data / "acquire").mkdir(exist_ok=True)
     for task in report.TASKS:
         pages = [
             Page(f"{i}.png", f"label {i % 4}", ("train", "train", "val", "test")[i // 6])
@@ -136,6 +136,7 @@ def test_says_what_the_starting_weights_give_alone(scored):
     before = untrained["writers-dgmp-1k-untrained"]
     assert f"with DGMP, λ = 10³ an mAP of {before:.1f}, after it" in page
     scored.set("profiles.scribes.writers.seeds", [1])
+    scored.list_test_pages()
     compare.main()
     after = trained["writers-dgmp-1k-m01"]
     assert f"an mAP of {before:.1f}, after it {after:.1f}" in plain(page_of(scored))
@@ -393,27 +394,60 @@ def small_table(difference, p, *, group=""):
 @pytest.mark.parametrize(
     ("difference", "p", "said"),
     [
-        (-6.3, 0.0001, "is 6.3 points below Avg, more than chance (p < 0.001)"),
-        (6.3, 0.04, "is 6.3 points above Avg, more than chance (p = 0.040)"),
-        (0.7, 0.61, "is 0.7 points above Avg, perhaps by chance (p = 0.61)"),
-        (0.01, 1.0, "is level with Avg, perhaps by chance (p = 1.00)"),
+        (
+            -6.3,
+            0.0001,
+            "is 6.3 points below Avg, more than the choice of test writers explains (p < 0.001)",
+        ),
+        (
+            6.3,
+            0.04,
+            "is 6.3 points above Avg, more than the choice of test writers explains (p = 0.040)",
+        ),
+        (
+            0.7,
+            0.61,
+            "is 0.7 points above Avg, which the choice of test writers may explain (p = 0.61)",
+        ),
+        (0.01, 1.0, "is level with Avg, which the choice of test writers may explain (p = 1.00)"),
     ],
 )
 def test_findings_say_what_the_test_says(difference, p, said):
     (found,) = findings.findings(small_table(difference, p))
     text = found.text.replace("\N{NO-BREAK SPACE}", " ")
-    assert f"DGMP, λ = 10³ {said}; in the paper it is 4.4 points above it." in text
-    leader = "Avg has" if difference < 0 else "DGMP, λ = 10³ has"
-    assert text.startswith(leader if abs(difference) > 0.1 else "Avg and DGMP, λ = 10³ have")
+    assert f"“DGMP, λ = 10³” {said}; in the paper it is 4.4 points above it." in text
+    leader = "Avg has" if difference < 0 else "“DGMP, λ = 10³” has"
+    assert text.startswith(leader if abs(difference) > 0.1 else "Avg and “DGMP, λ = 10³” have")
     assert found.where == "Table, scribes"
 
 
 def test_findings_count_the_cells_of_a_grid():
     (found,) = findings.findings(small_table(-6.3, 0.0001, group="margin 0.1"))
     assert found.text == (
-        "DGMP has a higher mAP than Avg in 0 of 1 cells; it is ahead by more than chance in 0, and "
-        "behind in 1. In the paper it is higher in 1 of 1."
+        "DGMP has a higher mAP than Avg in 0 of 1 cells; it is ahead by more than the choice "
+        "of test writers explains in 0, and behind in 1. In the paper it is higher in 1 of 1."
     )
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [
+        (48.0, "reach 48.0: the intervals of all poolings lie above."),
+        (49.5, "reach 49.5: the interval of Avg holds that, or lies below."),
+        (60.0, "reach 60.0: the intervals of all poolings hold that, or lie below."),
+    ],
+)
+def test_findings_tell_of_the_largest_class(rate, said):
+    def line(label, mean):
+        return Line(
+            label, (Entry(Summary(mean, 1.0, 2, 0), None, compared("c", mean, 0.0, 1.0)),), 2
+        )
+
+    largest = Line(LARGEST_CLASS, (Entry(Summary(rate, None, 0, 0)),))
+    section = Section("scripts", (line("Avg", 50.0), line("Max", 52.0), largest))
+    (found,) = findings.findings(Table("t", "T", "t", (Column("accuracy"),), (section,), (), 1))
+    assert found.text.startswith("Max has the highest mean accuracy, 52.0.")
+    assert f"Naming the largest class for every page would {said}" in found.text
 
 
 def test_leads_bear_their_verdict():

@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import compare, comparisons, ensemble, evaluate, formats, results, scored_runs, tables
+from pipeline import (
+    compare,
+    comparisons,
+    ensemble,
+    evaluate,
+    formats,
+    predictions,
+    results,
+    scored_runs,
+    tables,
+)
+from pipeline.largest_class import largest_class
 from pipeline.layout import Column, Entry, Line, Section, Table, rows, stacked
 from pipeline.results import Summary
 
@@ -100,7 +111,7 @@ def test_json_holds_the_numbers_of_the_csv(scored):
                 for key, suffix in (("mean", ""), ("less_paper", " less paper"), ("p", " p")):
                     shown = row[column + suffix]
                     assert (None if shown == "" else float(shown)) == one[key]
-                assert (one["cell"] is None) == (row["reference"] != "")
+                assert (one["cell"] is None) == (row["runs"] == "")
 
 
 def test_json_tells_where_each_cell_comes_from(scored):
@@ -446,3 +457,37 @@ def test_notes_say_what_is_drawn(scored):
     notes = " ".join(built(scored)["table3"].notes)
     assert "over pages and manuscripts like those" in notes
     assert "over writers like those" in " ".join(built(scored)["table2"].notes)
+
+
+def test_the_largest_class_is_no_run_and_never_the_best(scored):
+    def larger(arrays):
+        # Two of three are of the first class, and every page is taken for the last.
+        arrays["labels"][arrays["labels"] == arrays["classes"][1]] = arrays["classes"][0]
+        arrays["logits"] = np.tile([0.0, 0.0, 1.0], (30, 1))
+
+    for name, cell in {**scored.params.cells, **scored.params.untrained}.items():
+        if cell.task == "scripts_a":
+            for seed in predictions.seeds_of(name, cell, scored.params):
+                scored.edit_arrays(name, f"seed{seed}.npz", larger)
+    evaluate.main()
+    ensemble.main()
+    compare.main()
+    text = formats.to_markdown(built(scored)["table3"])
+    assert "| Always the largest class | 66.7 | – | 66.7 | – | – |" in text
+    assert "| Always the largest class | 33.3 | – | 33.3 | – | – |" in text
+    assert "- Always the largest class: the share of the test pages" in text
+    assert text.count("**33.3") >= 2
+    assert "Always" not in formats.to_markdown(built(scored)["table2"])
+
+
+def test_the_largest_class_needs_the_scored_pages(scored):
+    file = scored.data / "evaluate" / "pages.csv"
+    file.write_text("cell,file,label\n")
+    with pytest.raises(ValueError, match=r"pages\.csv has no pages of scripts-a-avg, .*: run `dvc"):
+        largest_class(scored.params, "scripts_a")
+    file.write_text("cell,seed\nscripts-a-avg,0\n")
+    with pytest.raises(ValueError, match=r"pages\.csv is damaged"):
+        largest_class(scored.params, "scripts_a")
+    file.unlink()
+    with pytest.raises(ValueError, match=r"pages\.csv is missing: run `dvc repro evaluate`"):
+        largest_class(scored.params, "scripts_a")
