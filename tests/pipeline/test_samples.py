@@ -98,6 +98,6 @@ def test_errors_say_what_is_missing(pages):
 
 def test_errors_no_test_pages(pages):
     file = pages.data / "acquire" / "writers.csv"
-    file.write_text("file,label,split\na.png,a,train\n", encoding="utf-8")
+    file.write_text("file,label,split,group\na.png,a,train,\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"writers\.csv has no page of the split test"):
         samples.main()
