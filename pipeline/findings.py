@@ -114,23 +114,26 @@ def _lead(table: Table, section: Section) -> list[str]:
         verb = "has" if len(leaders) == 1 else "have"
         said.append(f"{_listed(leaders)} {verb} the highest {SCORES[column.score]}, {best}.")
         said += [_against_average(section, line, i) for line in lines if _is_dgmp(line)]
-        said.append(_against_largest_class(section, lines, i))
-    return said
+    return [*said, _against_largest_class(section)]
 
 
-def _against_largest_class(section: Section, lines: list[Line], i: int) -> str:
-    rates = [one.entries[i].measured for one in section.lines if one.label == LARGEST_CLASS]
-    if not rates or rates[0] is None:
+def _against_largest_class(section: Section) -> str:
+    """Whether naming the largest class does as well, by the intervals of any score."""
+    floor = [one.entries[0].measured for one in section.lines if one.label == LARGEST_CLASS]
+    rate = floor[0] if floor else None
+    if rate is None:
         return ""
-    rate = rates[0].mean
-    near = [one for one in lines if (found := one.entries[i].comparison) and found.low <= rate]
-    text = f"Naming the largest class for every page would reach {rate:.1f}: "
+    lines = [line for line in section.lines if line.runs]
+    near = [
+        line
+        for line in lines
+        if any(e.comparison and e.comparison.low <= rate.mean for e in line.entries)
+    ]
+    text = f"Naming the largest class for every page would reach {rate.mean:.1f}: "
     if not near:
-        return text + "the intervals of all poolings lie above."
+        return text + "all intervals lie above."
     which = "all poolings" if len(near) == len(lines) else _listed(near)
-    return f"{text}{'the interval' if len(near) == 1 else 'the intervals'} of {which} " + (
-        "holds that, or lies below." if len(near) == 1 else "hold that, or lie below."
-    )
+    return text + f"intervals of {which} hold that, or lie below."
 
 
 def _is_dgmp(line: Line) -> bool:

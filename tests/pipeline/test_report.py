@@ -432,21 +432,22 @@ def test_findings_count_the_cells_of_a_grid():
 @pytest.mark.parametrize(
     ("rate", "said"),
     [
-        (48.0, "reach 48.0: the intervals of all poolings lie above."),
-        (49.5, "reach 49.5: the interval of Avg holds that, or lies below."),
-        (60.0, "reach 60.0: the intervals of all poolings hold that, or lie below."),
+        (48.0, "reach 48.0: all intervals lie above."),
+        (49.5, "reach 49.5: intervals of Avg hold that, or lie below."),
+        (60.0, "reach 60.0: intervals of all poolings hold that, or lie below."),
     ],
 )
 def test_findings_tell_of_the_largest_class(rate, said):
     def line(label, mean):
-        return Line(
-            label, (Entry(Summary(mean, 1.0, 2, 0), None, compared("c", mean, 0.0, 1.0)),), 2
-        )
+        entry = Entry(Summary(mean, 1.0, 2, 0), None, compared("c", mean, 0.0, 1.0))
+        return Line(label, (entry, entry), 2)
 
-    largest = Line(LARGEST_CLASS, (Entry(Summary(rate, None, 0, 0)),))
+    largest = Line(LARGEST_CLASS, 2 * (Entry(Summary(rate, None, 0, 0)),))
     section = Section("scripts", (line("Avg", 50.0), line("Max", 52.0), largest))
-    (found,) = findings.findings(Table("t", "T", "t", (Column("accuracy"),), (section,), (), 1))
+    columns = (Column("accuracy"), Column("ensemble"))
+    (found,) = findings.findings(Table("t", "T", "t", columns, (section,), (), 1))
     assert found.text.startswith("Max has the highest mean accuracy, 52.0.")
+    assert found.text.count("Naming the largest class") == 1
     assert f"Naming the largest class for every page would {said}" in found.text
 
 
