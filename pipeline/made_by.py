@@ -14,8 +14,9 @@ from typing import Any, NamedTuple, TypeVar
 Record = Mapping[str, Any]
 T = TypeVar("T")
 
-# What a run is made from; other files, such as README.md, change no number.
-MADE_FROM = ("dgmp/*", "pipeline/*", "params.yaml", "dvc.yaml", "requirements.lock", "data/*.yaml")
+# What a run is made from; other files, such as README.md, change no number. Settings, which
+# `dvc exp run -S` changes in params.yaml, are recorded in full in tables.json.
+MADE_FROM = ("dgmp/*", "pipeline/*", "dvc.yaml", "requirements.lock", "data/*.yaml")
 
 KEPT = (
     "started",
