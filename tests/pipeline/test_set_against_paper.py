@@ -13,7 +13,7 @@ PARAMS = load_params(ROOT / "params.yaml")
 PAPER = PARAMS.profiles.paper
 SMALL = {"scribes": PARAMS.profiles.scribes, "manuscripts": PARAMS.profiles.manuscripts}
 # No number depends on these; where pages come from is told by the titles.
-NOT_TOLD = {"workers", "loading_threads", "evaluation_batch", "acquire"}
+NOT_TOLD = {"workers", "loading_threads", "checkpoint_seconds", "evaluation_batch", "acquire"}
 # Settings of Sauvola's method, which Otsu's does not have, and the width, told with the network.
 TOLD_WITH_ANOTHER = {"window", "width"}
 
