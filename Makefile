@@ -43,7 +43,7 @@ check-gpu: setup  ## Try on this machine's GPU what training asks of it
 	$(RUN) python -m tests.check_gpu
 
 test: lint  ## Check and test everything
-	$(RUN) pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(RUN) pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: setup  ## Style, formatting and types
 	$(RUN) ruff check

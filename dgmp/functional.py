@@ -115,9 +115,10 @@ def generalized_max_pool(
             xi, alpha = solve_ridge(phi, ridge)
         else:
             xi, alpha = solve_ridge_iteratively(phi, ridge, cg_iterations)
+    # Copies may be changed in place, as by nn.ReLU(inplace=True); views of a solution may not.
     if not return_weights:
-        return xi
-    return xi, alpha if mask is None else alpha.masked_fill(~mask, 0)
+        return xi.clone()
+    return xi.clone(), alpha.clone() if mask is None else alpha.masked_fill(~mask, 0)
 
 
 def average_pool(phi: Tensor, *, mask: Tensor | None = None) -> Tensor:

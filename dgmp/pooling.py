@@ -121,15 +121,16 @@ class DGMP(ParametricPooling):
             ValueError: as `dgmp.functional.generalized_max_pool`.
         """
         phi, mask, spatial = self._flatten(x, mask)
-        pooled, alpha = functional.generalized_max_pool(
+        found = functional.generalized_max_pool(
             phi,
             self.value if lambda_ is None else lambda_,
             mask=mask,
-            return_weights=True,
+            return_weights=return_weights,
             cg_iterations=self.cg_iterations,
         )
+        pooled, alpha = found if isinstance(found, tuple) else (found, None)
         pooled = (_unit(pooled) if self.normalize else pooled).to(x.dtype)
-        return (pooled, alpha.unflatten(1, spatial)) if return_weights else pooled
+        return pooled if alpha is None else (pooled, alpha.unflatten(1, spatial))
 
     def extra_repr(self) -> str:
         iterations = self.cg_iterations

@@ -34,8 +34,7 @@ def solve_ridge(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor]:
     """
     transformable = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
     xi, alpha, _ = (_Ridge if transformable else _PlainRidge).apply(phi, lambda_)
-    # PyTorch forbids changing a function's output in place where that is a view.
-    return xi.clone(), alpha.clone()
+    return xi, alpha
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[None]:
@@ -73,9 +72,13 @@ def _dot(a: Tensor, b: Tensor, like: Tensor) -> Tensor:
 
 
 def _cholesky_solve(factor: Tensor, b: Tensor) -> Tensor:
-    """(L L^T)^-1 b, (B, n); torch.cholesky_solve would copy the factor."""
-    if not torch.compiler.is_exporting() and factor.shape[1] == 1:
-        return b / factor.squeeze(2).square()
+    """(L L^T)^-1 b, (B, n)."""
+    if not torch.compiler.is_exporting():
+        if factor.shape[1] == 1:
+            return b / factor.squeeze(2).square()
+        if factor.shape[1] <= 8 and len(factor) >= 64:
+            return torch.cholesky_solve(b.unsqueeze(2), factor).squeeze(2)
+    # torch.cholesky_solve is one call, but would copy the factor.
     y = torch.linalg.solve_triangular(factor, b.unsqueeze(2), upper=False)
     return torch.linalg.solve_triangular(factor.mT, y, upper=True).squeeze(2)
 

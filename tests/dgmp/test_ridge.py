@@ -178,6 +178,25 @@ def test_gradcheck(shape, batched) -> None:
     assert torch.autograd.gradgradcheck(lambda *args: both(*args)[1], (phi, lambda_))
 
 
+@pytest.mark.parametrize("shape", [(64, 4, 3), (64, 3, 4), (64, 1, 3), (64, 3, 1), (64, 9, 10)])
+def test_a_large_batch_is_its_samples(shape) -> None:
+    # Small systems of large batches are solved by other calls.
+    torch.manual_seed(10)
+    phi = torch.rand(shape, dtype=torch.float64)
+    lambda_ = torch.tensor(0.5, dtype=torch.float64)
+
+    def slopes(phi: Tensor) -> list[Tensor]:
+        phi = phi.clone().requires_grad_()
+        pooled = generalized_max_pool(phi, lambda_)
+        (first,) = torch.autograd.grad(pooled.square().sum(), phi, create_graph=True)
+        (second,) = torch.autograd.grad(first.square().sum(), phi)
+        return [pooled.detach(), first.detach(), second]
+
+    alone = zip(*(slopes(one) for one in phi.split(16)), strict=True)
+    for whole, parts in zip(slopes(phi), alone, strict=True):
+        torch.testing.assert_close(whole, torch.cat(parts), rtol=1e-9, atol=1e-12)
+
+
 def test_second_derivatives_of_a_refined_solution() -> None:
     torch.manual_seed(6)
     phi = torch.rand(1, 256, 300, dtype=torch.float64)
