@@ -54,15 +54,18 @@ format: setup  ## Format the code
 	$(RUN) ruff format
 	$(RUN) ruff check --fix
 
+# A table takes the place of the one before when it is whole.
 bench: setup  ## Measure the layer, the data path and the metrics, into reports/benchmarks/
 	@mkdir -p reports/benchmarks
-	$(RUN) python -m tests.benchmarks.bench_pooling | tee reports/benchmarks/pooling.md
-	$(RUN) python -m tests.benchmarks.bench_data | tee reports/benchmarks/data.md
-	$(RUN) python -m tests.benchmarks.bench_metrics | tee reports/benchmarks/metrics.md
+	@set -e; for name in pooling data metrics; do \
+		$(RUN) python -m tests.benchmarks.bench_$$name >reports/benchmarks/.$$name.md; \
+		mv reports/benchmarks/.$$name.md reports/benchmarks/$$name.md; \
+		cat reports/benchmarks/$$name.md; done
 
 agreement: setup  ## Compare edge filter and shrinking on real pages, BINARY=folder GREY=folder
 	@mkdir -p reports/benchmarks
-	$(RUN) python -m tests.benchmarks.real_pages $(BINARY) $(GREY) | tee reports/benchmarks/real_pages.md
+	$(RUN) python -m tests.benchmarks.real_pages $(BINARY) $(GREY) >reports/benchmarks/.real_pages.md
+	mv reports/benchmarks/.real_pages.md reports/benchmarks/real_pages.md
 
 lock: setup  ## Install what pyproject.toml asks for and write it all to requirements.lock
 	$(BIN)/pip install --quiet --editable '.[pipeline,dev]'

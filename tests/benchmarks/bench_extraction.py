@@ -115,7 +115,13 @@ def report_floor(file: Path, rounds: int) -> None:
         "Gaussian": lambda: cv2.GaussianBlur(page, (side, side), SETTINGS.sigma),
         "Canny": lambda: cv2.Canny(smooth, 25.5, 51, L2gradient=True),
         "edge map": lambda: edge_map(page, sigma=SETTINGS.sigma),
-        "selection": lambda: select_patches(page, **SETTINGS.model_dump()),
+        "selection": lambda: select_patches(
+            page,
+            size=SETTINGS.size,
+            stride=SETTINGS.stride,
+            sigma=SETTINGS.sigma,
+            threshold=SETTINGS.threshold,
+        ),
         "reading": lambda: read_gray(file),
     }
     times = dict(zip(parts, milliseconds(list(parts.values()), rounds, least=0.1), strict=True))

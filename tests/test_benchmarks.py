@@ -1,0 +1,44 @@
+"""The benchmarks still run, at toy size; what they measure is in reports/benchmarks."""
+
+from tests.benchmarks import (
+    bench_extraction,
+    bench_metrics,
+    bench_pooling,
+    bench_reading,
+    bench_views,
+)
+
+
+def test_smoke_data(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(bench_extraction, "PAGES", 2)
+    monkeypatch.setattr(bench_extraction, "COPIES", 1)
+    monkeypatch.setattr(bench_extraction, "CORNERS", bench_extraction.CORNERS[:2])
+    monkeypatch.setattr(bench_views, "PAGES", 1)
+    store = bench_extraction.report(tmp_path, 1)
+    bench_reading.report(store, tmp_path, 1)
+    bench_views.report(tmp_path, 1)
+    said = capsys.readouterr().out
+    for section in ("## Patch extraction", "Floor.", "## Random reads", "## Views of script pages"):
+        assert section in said
+
+
+def test_smoke_metrics(monkeypatch, capsys):
+    monkeypatch.setattr(bench_metrics, "COMPARED", [(20, 4)])
+    bench_metrics.report_speed(1)
+    assert capsys.readouterr().out.count("20, 4") == 2
+
+
+def test_smoke_pooling(monkeypatch, capsys):
+    monkeypatch.setattr(bench_pooling, "SHAPES", [(2, 8, 4)])
+    monkeypatch.setattr(bench_pooling, "SWEEP_SIZES", [1, 2])
+    bench_pooling.report_shapes(1)
+    bench_pooling.report_sweep(1)
+    said = capsys.readouterr().out
+    assert "| 2, 8, 4 |" in said
+    assert "Smallest of the 16 ratios" in said
+
+
+def test_large_batches_of_large_volumes_are_left_out():
+    shapes = set(bench_pooling.sweep_shapes())
+    assert {(8, 2048, 2048), (256, 2048, 1), (64, 1, 64)} <= shapes
+    assert not {(64, 2048, 64), (256, 1, 128)} & shapes
