@@ -29,7 +29,7 @@ from pipeline.pages import SPLITS, read_pages
 from pipeline.params import Params, load_params
 from pipeline.pictures import read_pictures
 from pipeline.provenance import read_records
-from pipeline.results import read_results
+from pipeline.results import read_results, trained_cell
 from pipeline.scored_runs import read_runs
 from pipeline.set_against_paper import set_against_paper
 from pipeline.settings.base import Task
@@ -108,11 +108,10 @@ def _started(params: Params) -> list[tuple[str, float, float]]:
     results = read_results(params)
     found = []
     for one in untrained:
-        same = (one.task, one.pooling, one.margin)
-        trained = [n for n, c in params.cells.items() if (c.task, c.pooling, c.margin) == same]
+        trained = trained_cell(params, one)
         if one.mAP is not None and trained:
             label = pooling_label(params.poolings[one.pooling])
-            found.append((label, one.mAP, results.summarize(trained[0], "mAP").mean))
+            found.append((label, one.mAP, results.summarize(trained, "mAP").mean))
     return found
 
 

@@ -69,6 +69,13 @@ def read_results(params: Params) -> Results:
     return Results(tuple(runs), read_ensembles(params))
 
 
+def trained_cell(params: Params, one: ScoredRun) -> str | None:
+    """The cell that trains what an untrained row starts from: same task, pooling and margin."""
+    same = (one.task, one.pooling, one.margin)
+    cells = params.cells.items()
+    return next((n for n, c in cells if (c.task, c.pooling, c.margin) == same), None)
+
+
 def read_ensembles(params: Params) -> dict[str, float]:
     """Accuracy in percent of the paper's (weighted) ensemble, by script cell.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from pipeline.params import Profile
 
 CODE, OWN = "from the authors’ code", "our choice"
@@ -118,7 +120,7 @@ def _shown(profile: Profile) -> dict[str, str]:
         "learning rate, writers": f"{writers.learning_rate:g}",
         "learning rate, scripts": f"{a.learning_rate:g}",
         "learning rate of the classifier": f"×{a.head_multiplier:g}",
-        "weight decay of λ, scripts": f"{a.pooling_weight_decay:.5f}".rstrip("0.") or "0",
+        "weight decay of λ, scripts": np.format_float_positional(a.pooling_weight_decay, trim="-"),
         "runs of a cell, writers": f"{len(writers.seeds)}",
         "runs of a cell, scripts": f"{len(a.seeds)}",
     }

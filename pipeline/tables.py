@@ -25,7 +25,7 @@ from pipeline.largest_class import largest_class
 from pipeline.layout import LARGEST_CLASS, Column, Entry, Line, Section, Table, to_screen
 from pipeline.origins import origins
 from pipeline.params import Params, load_params
-from pipeline.results import Results, Score, Summary, read_results
+from pipeline.results import Results, Score, Summary, read_results, trained_cell
 from pipeline.scored_runs import read_runs
 from pipeline.settings.base import Task
 from pipeline.settings.cells import Cell
@@ -219,18 +219,17 @@ def baseline(params: Params, results: Results) -> str:
     rows: list[list[Any]] = [[*header, *(f"trained_{score}" for score in scores), "trained_runs"]]
     for one in untrained:
         values = [getattr(one, score) for score in scores]
-        same = (one.task, one.pooling, one.margin)
-        trained = [n for n, c in params.cells.items() if (c.task, c.pooling, c.margin) == same]
+        trained = trained_cell(params, one)
         means: list[Any] = [None] * (len(scores) + 1)
         if trained:
             found = [
-                None if value is None else results.summarize(trained[0], score)
+                None if value is None else results.summarize(trained, score)
                 for score, value in zip(scores, values, strict=True)
             ]
             runs = [summary.runs for summary in found if summary]
             means = [*(summary and f"{summary.mean:.4f}" for summary in found), runs[0]]
         shown = [None if value is None else f"{value:.4f}" for value in values]
-        rows.append([one.cell, one.pooling, one.task, *shown, "".join(trained[:1]), *means])
+        rows.append([one.cell, one.pooling, one.task, *shown, trained or "", *means])
     return csv_text(rows)
 
 
