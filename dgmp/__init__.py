@@ -17,9 +17,9 @@ __version__ = version("dgmp")
 
 def __getattr__(name: str) -> Any:
     if name == "functional":
-        return import_module("dgmp.functional")
+        return import_module("dgmp.pooling.functional")
     if name in __all__:
-        return getattr(import_module("dgmp.pooling"), name)
+        return getattr(import_module("dgmp.pooling.layers"), name)
     raise AttributeError(f"module 'dgmp' has no attribute {name!r}")
 
 

@@ -4,15 +4,15 @@ import logging
 from collections import Counter
 from typing import get_args
 
-from pipeline.command import run
-from pipeline.download import downloads_of
-from pipeline.folder import take_from_folder
-from pipeline.pages import SPLITS, fresh_folder, write_pages
-from pipeline.params import Params, load_params
-from pipeline.published import take_published
+from pipeline.preparation.folder import take_from_folder
+from pipeline.preparation.published.download import downloads_of
+from pipeline.preparation.published.take import take_published
+from pipeline.preparation.synthetic import write_scribes
 from pipeline.settings.base import Task
 from pipeline.settings.data import AcquireFolder, AcquirePublished
-from pipeline.synthetic import write_scribes
+from pipeline.settings.params import Params, load_params
+from pipeline.shared.page_lists import SPLITS, fresh_folder, write_pages
+from pipeline.shared.stage import run
 
 log = logging.getLogger(__name__)
 

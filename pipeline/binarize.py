@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from dgmp.images.binarization import INK, binarize, shrink
 from dgmp.images.reading import read_gray, write_bilevel
-from pipeline.command import run
-from pipeline.pages import Page, fresh_folder, in_parallel, read_pages, write_pages
-from pipeline.params import Params, load_params
 from pipeline.settings.data import Binarize
+from pipeline.settings.params import Params, load_params
+from pipeline.shared.page_lists import Page, fresh_folder, read_pages, write_pages
+from pipeline.shared.parallel import in_parallel
+from pipeline.shared.stage import run
 
 log = logging.getLogger(__name__)
 

@@ -16,16 +16,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dgmp.intervals import Interval, bootstrap_interval
-from dgmp.significance import holm, sign_flip_test
-from pipeline.command import run
-from pipeline.comparisons import Comparison, baseline_of, seeds_text
-from pipeline.pages import read_pages
-from pipeline.params import Params, load_params
-from pipeline.predictions import RunError, script_cells, seeds_of
+from dgmp.analysis.bootstrap import Interval, bootstrap_interval
+from dgmp.analysis.randomization_test import holm, sign_flip_test
+from pipeline.evaluation.comparisons import Comparison, baseline_of, seeds_text
+from pipeline.evaluation.predictions import RunError, script_cells, seeds_of
 from pipeline.settings.base import Task
 from pipeline.settings.data import AcquireFolder
-from pipeline.text_files import csv_text, write_text
+from pipeline.settings.params import Params, load_params
+from pipeline.shared.files import csv_text, write_text
+from pipeline.shared.page_lists import read_pages
+from pipeline.shared.stage import run
 
 log = logging.getLogger(__name__)
 

@@ -14,11 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from dgmp.ensemble import average_probabilities, majority_vote
+from dgmp.analysis.ensemble import average_probabilities, majority_vote
 from dgmp.metrics import ClassificationScores, evaluate_classification
-from pipeline.command import run
-from pipeline.params import Params, load_params
-from pipeline.predictions import (
+from pipeline.evaluation.predictions import (
     Arrays,
     RunError,
     read_run_facts,
@@ -30,7 +28,9 @@ from pipeline.predictions import (
 )
 from pipeline.settings.base import Task
 from pipeline.settings.cells import Cell
-from pipeline.text_files import csv_text, write_text
+from pipeline.settings.params import Params, load_params
+from pipeline.shared.files import csv_text, write_text
+from pipeline.shared.stage import run
 
 KINDS = ("weighted", "unweighted", "majority")
 

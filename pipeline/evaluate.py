@@ -1,6 +1,6 @@
 """Stage evaluate: test predictions of every run that params.yaml lists -> scores, one row a run.
 
-Reads data/<profile>/train/<cell>/ and baseline/<name>/ (seed<k>.npz and runs.json), writes
+Reads data/<profile>/train/<cell>/ and untrained/<name>/ (seed<k>.npz and runs.json), writes
 data/<profile>/evaluate/scores.csv and untrained.csv, pages.csv with a row for each test page of
 each run, and distances.csv, the writers' scores by either distance of page descriptors.
 """
@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from dgmp.metrics import Distance
-from pipeline.command import run
-from pipeline.params import Params, load_params
-from pipeline.predictions import (
+from pipeline.evaluation.predictions import (
     Arrays,
     RunError,
     read_predictions,
@@ -26,11 +24,13 @@ from pipeline.predictions import (
     run_folder,
     seeds_of,
 )
-from pipeline.scored_runs import SCORES, ScoredRun, write_runs
-from pipeline.scores import Scores, score_predictions
+from pipeline.evaluation.scored_runs import SCORES, ScoredRun, write_runs
+from pipeline.evaluation.scores import Scores, score_predictions
 from pipeline.settings.base import Task
 from pipeline.settings.cells import Cell
-from pipeline.text_files import csv_text, write_text
+from pipeline.settings.params import Params, load_params
+from pipeline.shared.files import csv_text, write_text
+from pipeline.shared.stage import run
 
 DISTANCE_COLUMNS = (
     "cell",

@@ -10,12 +10,12 @@ import json
 import logging
 from typing import Any
 
-from pipeline.command import run
-from pipeline.labels import pooling_label
-from pipeline.params import Params, load_params
-from pipeline.predictions import RunError
-from pipeline.results import Results, Score, read_results
-from pipeline.text_files import write_text
+from pipeline.evaluation.pooling_names import pooling_label
+from pipeline.evaluation.predictions import RunError
+from pipeline.evaluation.results import Results, Score, read_results
+from pipeline.settings.params import Params, load_params
+from pipeline.shared.files import write_text
+from pipeline.shared.stage import run
 
 log = logging.getLogger(__name__)
 

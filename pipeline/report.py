@@ -18,23 +18,23 @@ from typing import Any
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.command import run
-from pipeline.findings import comparison_rows, findings
-from pipeline.further_scores import further_scores
-from pipeline.labels import pooling_label
-from pipeline.layout import HEADS, rows
-from pipeline.made_by import duration, keep, summarize
-from pipeline.origins import origins
-from pipeline.pages import SPLITS, read_pages
-from pipeline.params import Params, load_params
-from pipeline.pictures import read_pictures
-from pipeline.provenance import read_records
-from pipeline.results import read_results, trained_cell
-from pipeline.scored_runs import read_runs
-from pipeline.set_against_paper import set_against_paper
+from pipeline.evaluation.pooling_names import pooling_label
+from pipeline.evaluation.results import read_results, trained_cell
+from pipeline.evaluation.scored_runs import read_runs
+from pipeline.reporting.deviations_from_paper import set_against_paper
+from pipeline.reporting.embedded_figures import read_pictures
+from pipeline.reporting.findings import comparison_rows, findings
+from pipeline.reporting.lineage import origins
+from pipeline.reporting.machines import duration, keep, summarize
+from pipeline.reporting.secondary_scores import further_scores
+from pipeline.reporting.table import HEADS, rows
 from pipeline.settings.base import Task
+from pipeline.settings.params import Params, load_params
+from pipeline.shared.files import write_text
+from pipeline.shared.page_lists import SPLITS, read_pages
+from pipeline.shared.provenance import read_records
+from pipeline.shared.stage import run
 from pipeline.tables import PUBLISHED, build_tables
-from pipeline.text_files import write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 TASKS: dict[Task, str] = {

@@ -17,19 +17,19 @@ from typing import Any
 
 import yaml
 
-from pipeline.command import run
-from pipeline.comparisons import Comparison, read_comparisons
-from pipeline.formats import to_csv, to_json, to_latex, to_markdown
-from pipeline.labels import pooling_label
-from pipeline.largest_class import largest_class
-from pipeline.layout import LARGEST_CLASS, Column, Entry, Line, Section, Table, to_screen
-from pipeline.origins import origins
-from pipeline.params import Params, load_params
-from pipeline.results import Results, Score, Summary, read_results, trained_cell
-from pipeline.scored_runs import read_runs
+from pipeline.evaluation.comparisons import Comparison, read_comparisons
+from pipeline.evaluation.majority_class import largest_class
+from pipeline.evaluation.pooling_names import pooling_label
+from pipeline.evaluation.results import Results, Score, Summary, read_results, trained_cell
+from pipeline.evaluation.scored_runs import read_runs
+from pipeline.reporting.formats import to_csv, to_json, to_latex, to_markdown
+from pipeline.reporting.lineage import origins
+from pipeline.reporting.table import LARGEST_CLASS, Column, Entry, Line, Section, Table, to_screen
 from pipeline.settings.base import Task
 from pipeline.settings.cells import Cell
-from pipeline.text_files import csv_text, write_text
+from pipeline.settings.params import Params, load_params
+from pipeline.shared.files import csv_text, write_text
+from pipeline.shared.stage import run
 
 PUBLISHED = Path("data/published.yaml")
 

@@ -3,11 +3,11 @@
 import sys
 from functools import partial
 
-from pipeline.command import run
-from pipeline.finished import train_cell
-from pipeline.launch import launched
-from pipeline.params import ParamsError, load_params
-from pipeline.run import Run
+from pipeline.settings.params import ParamsError, load_params
+from pipeline.shared.launcher import launched
+from pipeline.shared.stage import run
+from pipeline.training.cell import train_cell
+from pipeline.training.run import Run
 
 
 def main() -> None:

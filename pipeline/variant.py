@@ -3,13 +3,13 @@
 import json
 from functools import partial
 
-from pipeline.command import run
 from pipeline.evaluate import score
-from pipeline.finished import train_cell
-from pipeline.launch import is_main, launched
-from pipeline.params import load_params
-from pipeline.run import Run
 from pipeline.settings.cells import Cell
+from pipeline.settings.params import load_params
+from pipeline.shared.launcher import is_main, launched
+from pipeline.shared.stage import run
+from pipeline.training.cell import train_cell
+from pipeline.training.run import Run
 
 MULTIPLIERS = {"dgmp": 1000.0, "gem": 10.0, "lse": 10.0, "mixed": 10.0}
 """Of the learning rate of the pooling's own parameter, as in the writers' table cells."""

@@ -17,19 +17,20 @@ from typing import Literal
 
 import torch
 from accelerate.state import AcceleratorState
-from torch import Tensor
-
-from dgmp.models import DescriptorNet, ResNet50, Standardize
-from dgmp.pooling import build_pooling
-from dgmp.processes import ALONE
-from dgmp.training import OptimizerSettings, build_optimizer, seed_everything
-from dgmp.triplet import BatchHardTripletLoss
-from dgmp.writers import triplet_step
-from pipeline.compute import build_accelerator, prepare
-from pipeline.settings.training import Compute
 from tests.pipeline.test_compute import run_stage
 from tests.pipeline.test_finished import write_data
 from tests.pipeline.test_interrupted import stage
+from torch import Tensor
+
+from dgmp.learning.loop import seed_everything
+from dgmp.learning.models import DescriptorNet, ResNet50, Standardize
+from dgmp.learning.optimizer import OptimizerSettings, build_optimizer
+from dgmp.learning.processes import ALONE
+from dgmp.learning.triplet import BatchHardTripletLoss
+from dgmp.learning.writer_retrieval import triplet_step
+from dgmp.pooling.layers import build_pooling
+from pipeline.settings.training import Compute
+from pipeline.training.compute import build_accelerator, prepare
 
 ROOT = Path(__file__).parents[1]
 TORCHRUN = f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node 2"

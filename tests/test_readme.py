@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.readme import BEGIN, END, LINKED, SHOWN, with_table
+from pipeline.tools.readme import BEGIN, END, LINKED, SHOWN, with_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -66,8 +66,8 @@ class Writers(Schedule):
     """`validate_every` n: after epochs 1, 1 + n, …; `resize`: side of a patch in the network.
 
     `distance` ranks pages by their mean descriptors: squared Euclidean, or cosine, which is the
-    same as squared Euclidean on means normalised again. See `dgmp.triplet` for `mining` and
-    `reduction`; without `normalize` only DGMP's descriptors have unit length.
+    same as squared Euclidean on means normalised again. See `dgmp.learning.triplet` for `mining`
+    and `reduction`; without `normalize` only DGMP's descriptors have unit length.
     """
 
     steps_per_epoch: Count | None

@@ -13,9 +13,10 @@ from skimage.feature import canny
 from dgmp.images.edges import edge_map
 from dgmp.images.patches import PatchStore, grid_corners, select_patches
 from dgmp.images.reading import read_gray
-from pipeline.pages import Page, in_parallel
 from pipeline.patches import cut_pages
 from pipeline.settings.data import Patches
+from pipeline.shared.page_lists import Page
+from pipeline.shared.parallel import in_parallel
 from tests.benchmarks.bench_pooling import milliseconds, ratio
 from tests.benchmarks.written_pages import HEIGHT, WIDTH, write_binary_pages
 

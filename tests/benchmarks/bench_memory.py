@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dgmp.images.patches import PagePatches, PatchStore, PatchWriter, grid_corners
-from dgmp.writers import WriterBatches
+from dgmp.learning.writer_retrieval import WriterBatches
 from tests.benchmarks.bench_pooling import resident
 
 WRITERS, PAGES = 394, 3

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from dgmp.functional import generalized_max_pool
+from dgmp.pooling.functional import generalized_max_pool
 from tests.benchmarks.machine import processor
 
 Shape = tuple[int, int, int]

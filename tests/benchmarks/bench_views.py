@@ -9,9 +9,9 @@ import numpy as np
 from dgmp.images.augmentation import ScriptAugmentation, augment
 from dgmp.images.pages import PageStore
 from dgmp.images.reading import read_gray
-from pipeline.pages import Page
-from pipeline.params import load_params
 from pipeline.patches import longest_useful_side, pack_pages
+from pipeline.settings.params import load_params
+from pipeline.shared.page_lists import Page
 from tests.benchmarks.bench_pooling import milliseconds, ratio
 from tests.benchmarks.written_pages import GREY_HEIGHT, GREY_WIDTH, write_grey_pages
 

@@ -17,10 +17,10 @@ import torch
 import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
-from dgmp.models import ResNet50
-from pipeline.params import PARAMS_FILE, Params
-from pipeline.protocol import overlay
+from dgmp.learning.models import ResNet50
 from pipeline.settings.base import Task
+from pipeline.settings.params import PARAMS_FILE, Params
+from pipeline.settings.protocol import overlay
 from pipeline.settings.training import Writers
 
 PATCHES_A_PAGE = 32

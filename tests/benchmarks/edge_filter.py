@@ -15,8 +15,8 @@ from dgmp.images.binarization import binarize
 from dgmp.images.edges import edge_map
 from dgmp.images.patches import grid_corners, patch_sums
 from dgmp.images.reading import read_gray
-from pipeline.pages import in_parallel
 from pipeline.settings.data import Patches
+from pipeline.shared.parallel import in_parallel
 
 SETTINGS = Patches(size=400, stride=256, sigma=3, threshold=2000)
 """Section IV-C.1; sigma is the authors' code's."""

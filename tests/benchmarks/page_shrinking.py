@@ -18,8 +18,8 @@ from dgmp.images.augmentation import (
 )
 from dgmp.images.pages import limit_side
 from dgmp.images.reading import read_gray
-from pipeline.params import load_params
 from pipeline.patches import longest_useful_side
+from pipeline.settings.params import load_params
 
 SHARES = ((0.08, 0.1), (0.1, 0.2), (0.2, 0.5), (0.5, 1.0))
 JPEG_QUALITY = 90

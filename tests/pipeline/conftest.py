@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from dgmp.images.reading import write_bilevel
-from pipeline.pages import Page, write_pages
-from pipeline.params import Params, load_params
 from pipeline.settings.cells import Cell
+from pipeline.settings.params import Params, load_params
+from pipeline.shared.page_lists import Page, write_pages
 
 ROOT = Path(__file__).parents[2]
 WRITER_SEEDS = [0, 1]
@@ -37,7 +37,7 @@ class Project:
 
     def run(self, name: str, file: str) -> Path:
         """A file of a cell or an untrained row."""
-        return self.data / ("train" if name in self.params.cells else "baseline") / name / file
+        return self.data / ("train" if name in self.params.cells else "untrained") / name / file
 
     def list_test_pages(self) -> None:
         """Write page lists of the script tasks that hold what was predicted, and no more."""
@@ -141,7 +141,7 @@ def list_test_pages(params: Params) -> None:
 
 def write_cell(params: Params, name: str, cell: Cell, seeds, position: int) -> None:
     trained = name in params.cells
-    folder = params.data / ("train" if trained else "baseline") / name
+    folder = params.data / ("train" if trained else "untrained") / name
     folder.mkdir(parents=True)
     for seed in seeds:
         rng = np.random.default_rng([position, seed])

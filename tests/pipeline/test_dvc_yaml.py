@@ -14,8 +14,8 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.utils.serialize import modify_yaml
 
-from pipeline import finished
-from pipeline.params import load_params
+from pipeline.settings.params import load_params
+from pipeline.training import cell as finished
 
 ROOT = Path(__file__).parents[2]
 # Settings are dependencies by their keys; messages, launchers and records do not change results.

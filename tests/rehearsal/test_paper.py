@@ -151,7 +151,7 @@ def test_without_a_network_it_runs_from_a_mirror(paper, tmp_path):
     assert "downloading" not in said
     assert paper.rows("acquire/writers.csv") == before
     assert list((paper.data / "downloads").iterdir()) == []
-    code, said = paper.clone.call("python", "-m", "pipeline.check_data")
+    code, said = paper.clone.call("python", "-m", "pipeline.tools.check_data")
     assert code == 1
     states = [line.split()[0] for line in said.splitlines() if line.endswith((".zip", ".txt"))]
     assert states == ["mirror"] * 14

@@ -1,0 +1,1 @@
+"""What is made of results after training: intervals, tests, ensembles, rankings, weight maps."""

@@ -1,0 +1,1 @@
+"""Training: loop, optimizer, checkpoints, losses, networks, and the two tasks of the paper."""

@@ -1,0 +1,244 @@
+"""Global poolings as pure functions on descriptors `phi` of shape (B, D, N).
+
+B samples, D activation maps, N locations; every function returns (B, D). A boolean mask (B, N) is
+true at the locations that count, so that masked pooling equals pooling of what the mask leaves.
+Equation numbers are those of Christlein et al., Deep Generalized Max Pooling, ICDAR 2019.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, overload
+
+import torch
+from torch import Tensor
+
+from dgmp.pooling.conjugate_gradients import ONNX_ITERATIONS, solve_ridge_iteratively
+from dgmp.pooling.ridge import solve_ridge, without_autocast
+
+
+@overload
+def generalized_max_pool(
+    phi: Tensor,
+    lambda_: Tensor | float,
+    *,
+    mask: Tensor | None = None,
+    return_weights: Literal[False] = False,
+    cg_iterations: int | None = None,
+) -> Tensor: ...
+
+
+@overload
+def generalized_max_pool(
+    phi: Tensor,
+    lambda_: Tensor | float,
+    *,
+    mask: Tensor | None = None,
+    return_weights: Literal[True],
+    cg_iterations: int | None = None,
+) -> tuple[Tensor, Tensor]: ...
+
+
+@overload
+def generalized_max_pool(
+    phi: Tensor,
+    lambda_: Tensor | float,
+    *,
+    mask: Tensor | None = None,
+    return_weights: bool,
+    cg_iterations: int | None = None,
+) -> Tensor | tuple[Tensor, Tensor]: ...
+
+
+def generalized_max_pool(
+    phi: Tensor,
+    lambda_: Tensor | float,
+    *,
+    mask: Tensor | None = None,
+    return_weights: bool = False,
+    cg_iterations: int | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    r"""Weighted sum in which frequent and rare descriptors count alike, Eqs. 5-9.
+
+    Solves the ridge regression
+    :math:`\xi = \arg\min_\xi \|\Phi^T\xi - 1_N\|^2 + \lambda\|\xi\|^2` for each sample: in its
+    dual form :math:`\xi = \Phi\alpha, (\Phi^T\Phi + \lambda I_N)\alpha = 1_N` (Eq. 9) if N <= D,
+    else in its primal form :math:`(\Phi\Phi^T + \lambda I_D)\xi = \Phi 1_N`, by Cholesky.
+    Derivatives of any order are exact (in reverse mode), and cost O(ND) beyond the factorization.
+
+    The system is made and solved in float32, or in float64 for float64 input, also under
+    autocast. (`torch.set_float32_matmul_precision` other than "highest" loosens that.) The
+    relative error of the result is below max(N, D) times the machine precision times the condition
+    number, which is at most 1 + ||Phi||^2 / lambda; see docs/layer.md for how far. A sample whose
+    system cannot be factorized is retried with a `NumericalWarning`, see `dgmp.pooling.cholesky`,
+    and its weights are not exact; a sample with a NaN gives NaN and spoils no other.
+
+    Args:
+        phi: Descriptors, (B, D, N), floating point.
+        lambda_: Ridge parameter, positive; a number, or a tensor (), (1,), or (B,) for one a
+            sample.
+        mask: True at the locations that count, (B, N). That each sample has one is not checked
+            under the transforms of `torch.func`; elsewhere the check waits for the device.
+        return_weights: Whether to return the weights alpha too.
+        cg_iterations: Solve by so many steps of conjugate gradients instead, see
+            `dgmp.pooling.conjugate_gradients`. An export to ONNX, which has no Cholesky, does so
+            with `ONNX_ITERATIONS` if this is None.
+
+    Returns:
+        Pooled descriptors xi, (B, D), not normalised; with `return_weights` also alpha, (B, N),
+        zero where masked. Both are float32 for half-precision input, since entries of xi may be
+        too small for float16.
+
+    Raises:
+        ValueError: phi is not (B, D, N), is empty or not floating point; mask does not fit or
+            leaves a sample without location; lambda_ has another shape, or is a number that is
+            not positive (the elements of a tensor are not looked at).
+
+    Examples:
+        >>> phi = torch.tensor([[[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])  # the first twice
+        >>> xi, alpha = generalized_max_pool(phi, 0.001, return_weights=True)
+        >>> xi  # close to (1, 1): both count once
+        tensor([[0.9995, 0.9990]])
+        >>> alpha
+        tensor([[0.4997, 0.4997, 0.9990]])
+        >>> sum_pool(phi)
+        tensor([[2., 1.]])
+    """
+    phi = _zero_outside(phi, mask)
+    with without_autocast(phi.device):
+        phi = _at_least_single(phi)
+        ridge = _ridge_parameter(lambda_, phi)
+        exporting = torch.compiler.is_exporting() and torch.onnx.is_in_onnx_export()
+        if cg_iterations is None and exporting:
+            cg_iterations = ONNX_ITERATIONS
+        if cg_iterations is None:
+            xi, alpha = solve_ridge(phi, ridge)
+        else:
+            xi, alpha = solve_ridge_iteratively(phi, ridge, cg_iterations)
+    # Copies may be changed in place, as by nn.ReLU(inplace=True); views of a solution may not.
+    if not return_weights:
+        return xi.clone()
+    return xi.clone(), alpha.clone() if mask is None else alpha.masked_fill(~mask, 0)
+
+
+def average_pool(phi: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    """Mean over the locations: (B, D, N) -> (B, D)."""
+    phi = _zero_outside(phi, mask)
+    if mask is None:
+        return phi.mean(dim=2)
+    total = _at_least_single(phi).sum(dim=2)
+    return (total / mask.sum(dim=1, keepdim=True)).to(phi.dtype)
+
+
+def sum_pool(phi: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    """Sum over the locations, Eq. 3: (B, D, N) -> (B, D)."""
+    return _zero_outside(phi, mask).sum(dim=2)
+
+
+def max_pool(phi: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    """Maximum over the locations: (B, D, N) -> (B, D). Ties share the gradient."""
+    return _fill_outside(phi, mask, -math.inf).amax(dim=2)
+
+
+def mixed_pool(phi: Tensor, alpha: Tensor | float, *, mask: Tensor | None = None) -> Tensor:
+    """alpha times the maximum plus (1 - alpha) times the mean, Eq. 1: (B, D, N) -> (B, D)."""
+    return alpha * max_pool(phi, mask=mask) + (1 - alpha) * average_pool(phi, mask=mask)
+
+
+def log_sum_exp_pool(phi: Tensor, r: Tensor | float, *, mask: Tensor | None = None) -> Tensor:
+    """Smooth maximum, Eq. 2: (B, D, N) -> (B, D).
+
+    r leads from the mean, its limit for 0, to the maximum, its limit for infinity; both may be
+    given. The maximum is taken out before the exponential, so that large r does not overflow. The
+    derivative in r is exact from r = 0.001 on; below, rounding takes it over.
+
+    Raises:
+        ValueError: r is a negative number (the elements of a tensor are not looked at); phi or
+            the mask as in `generalized_max_pool`.
+    """
+    if not isinstance(r, Tensor) and not r >= 0:
+        raise ValueError(f"r must not be negative, got {r}")
+    precise = _at_least_single(_fill_outside(phi, mask, -math.inf))
+    r = torch.as_tensor(r, dtype=precise.dtype, device=phi.device).clamp(1e-30, 1e30)
+    largest = precise.amax(dim=2, keepdim=True).detach()
+    distance = precise - largest
+    if mask is not None:
+        distance = distance.masked_fill(~mask[:, None], 0)  # no infinity times zero in dL/dr
+    # exp - 1 keeps what is left of a small r, where exp alone is rounded to 1.
+    exp_minus_1 = torch.expm1(r * distance)
+    difference = average_pool(exp_minus_1, mask=mask)
+    logarithm = torch.where(
+        difference > -0.5,
+        torch.log1p(difference.clamp(min=-0.5)),
+        torch.log(average_pool(exp_minus_1 + 1, mask=mask)),
+    )
+    return (largest.squeeze(2) + logarithm / r).to(phi.dtype)
+
+
+def generalized_mean_pool(
+    phi: Tensor, p: Tensor | float, eps: float = 1e-6, *, mask: Tensor | None = None
+) -> Tensor:
+    """GeM, the p-th root of the mean p-th power (Radenović et al. 2018): (B, D, N) -> (B, D).
+
+    Activations are taken to be at least eps, as after a ReLU. The maximum is taken out before
+    the power, so that large p neither overflows nor vanishes.
+
+    Raises:
+        ValueError: p is a number that is not positive and finite (the elements of a tensor are not
+            looked at); phi or the mask as in `generalized_max_pool`.
+    """
+    if not isinstance(p, Tensor) and not 0 < p < math.inf:
+        raise ValueError(f"p must be positive and finite, got {p}")
+    precise = _at_least_single(_fill_outside(phi, mask, -math.inf)).clamp(min=eps)
+    largest = precise.amax(dim=2, keepdim=True).detach()
+    mean = average_pool((precise / largest).pow(p), mask=mask)
+    return (largest.squeeze(2) * mean.pow(1 / p)).to(phi.dtype)
+
+
+def _at_least_single(phi: Tensor) -> Tensor:
+    return phi if phi.dtype == torch.float64 else phi.float()
+
+
+def _ridge_parameter(lambda_: Tensor | float, phi: Tensor) -> Tensor:
+    """Lambda as () or (B, 1, 1), of the type and on the device of phi."""
+    if not isinstance(lambda_, Tensor):
+        limits = torch.finfo(phi.dtype)
+        if not limits.tiny <= lambda_ <= limits.max:
+            raise ValueError(f"lambda_ must be positive and finite in {phi.dtype}, got {lambda_}")
+        return torch.tensor(lambda_, dtype=phi.dtype, device=phi.device)
+    lambda_ = lambda_.to(device=phi.device, dtype=phi.dtype)
+    if lambda_.ndim == 0:
+        return lambda_
+    if lambda_.shape == (1,):
+        return lambda_.squeeze(0)
+    if lambda_.shape == phi.shape[:1]:
+        return lambda_[:, None, None]
+    raise ValueError(f"lambda_ must have the shape () or ({len(phi)},), got {tuple(lambda_.shape)}")
+
+
+def _zero_outside(phi: Tensor, mask: Tensor | None) -> Tensor:
+    return _fill_outside(phi, mask, 0)
+
+
+def _fill_outside(phi: Tensor, mask: Tensor | None, value: float) -> Tensor:
+    """Check phi and the mask, and set what is masked to the value."""
+    if phi.ndim != 3 or 0 in phi.shape[1:]:
+        raise ValueError(f"phi must be (B, D, N) with D, N > 0, got {tuple(phi.shape)}")
+    if not phi.is_floating_point():
+        raise ValueError(f"phi must be floating point, got {phi.dtype}")
+    if mask is None:
+        return phi
+    if mask.dtype != torch.bool or mask.shape != (phi.shape[0], phi.shape[2]):
+        raise ValueError(
+            f"mask must be boolean ({phi.shape[0]}, {phi.shape[2]}), "
+            f"got {mask.dtype} {tuple(mask.shape)}"
+        )
+    some = mask.any(dim=1)
+    if torch.compiler.is_compiling():
+        torch._assert_async(some.all(), "the mask leaves a sample without location")
+    elif mask.is_meta or torch._C._are_functorch_transforms_active():
+        pass
+    elif not bool(some.all()):
+        empty = (~some).nonzero().squeeze(1).tolist()
+        raise ValueError(f"the mask leaves no location of the samples {empty}")
+    return phi.masked_fill(~mask[:, None], value)

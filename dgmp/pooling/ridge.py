@@ -1,0 +1,273 @@
+"""The ridge regression of generalized max pooling and its derivatives.
+
+One Cholesky factor of the smaller system serves the value and every derivative. With
+A = Phi^T Phi + lambda I, A alpha = 1, xi = Phi alpha and the gradients g of xi and h of alpha,
+let v = A^-1 (Phi^T g + h). Then
+
+    dL/dPhi = (g - Phi v) alpha^T - xi v^T    and    dL/dlambda = -v^T alpha.
+
+In the primal form, with M = Phi Phi^T + lambda I and w = M^-1 (g - Phi h / lambda):
+v = Phi^T w + h / lambda, g - Phi v = lambda w, and lambda alpha = 1 - Phi^T xi.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from dgmp.pooling.cholesky import gram_cholesky
+
+
+def solve_ridge(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor]:
+    """Pooled descriptors xi and weights alpha with xi = Phi alpha, differentiable at will.
+
+    Args:
+        phi: Descriptors, (B, D, N), float32 or float64.
+        lambda_: Ridge parameter, () or (B, 1, 1), of the same type.
+
+    Returns:
+        xi (B, D) and alpha (B, N).
+    """
+    transformable = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    xi, alpha, _ = (_Ridge if transformable else _PlainRidge).apply(phi, lambda_)
+    return xi, alpha
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[None]:
+    """Turns autocast off where it is on; a device like meta has none to turn off."""
+    kind = device.type
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        return torch.autocast(kind, enabled=False)
+    return nullcontext()
+
+
+def _dual(phi: Tensor) -> bool:
+    _, depth, locations = phi.shape
+    if torch.compiler.is_exporting():
+        from torch.fx.experimental.symbolic_shapes import statically_known_true  # slow to import
+
+        # A program for any size must not depend on which is smaller.
+        return statically_known_true(locations <= depth)
+    return locations <= depth
+
+
+def _times(x: Tensor, vector: Tensor) -> Tensor:
+    """X times a vector each: (B, m, n), (B, n) -> (B, m)."""
+    # A batch of long rows is faster, one of short rows slower than the same of columns. An exported
+    # program is for any size.
+    if torch.compiler.is_exporting() or (len(x) > 1 and 1 < min(x.shape[1:]) < 8):
+        return torch.bmm(x, vector.unsqueeze(2)).squeeze(2)
+    if x.shape[2] == 1 and len(x) > 1:
+        return x.squeeze(2) * vector
+    return torch.bmm(vector.unsqueeze(1), x.mT).squeeze(1)
+
+
+def _dot(a: Tensor, b: Tensor, like: Tensor) -> Tensor:
+    """Sum of products, (B, n) twice, for each sample or for all as `like`, (B, 1, 1) or ()."""
+    return torch.bmm(a.unsqueeze(1), b.unsqueeze(2)) if like.ndim else (a * b).sum()
+
+
+def _cholesky_solve(factor: Tensor, b: Tensor) -> Tensor:
+    """(L L^T)^-1 b, (B, n)."""
+    if not torch.compiler.is_exporting():
+        if factor.shape[1] == 1:
+            return b / factor.squeeze(2).square()
+        if factor.shape[1] <= 8 and len(factor) >= 64:
+            return torch.cholesky_solve(b.unsqueeze(2), factor).squeeze(2)
+    # torch.cholesky_solve is one call, but would copy the factor.
+    y = torch.linalg.solve_triangular(factor, b.unsqueeze(2), upper=False)
+    return torch.linalg.solve_triangular(factor.mT, y, upper=True).squeeze(2)
+
+
+def _column(lambda_: Tensor) -> Tensor:
+    """() or (B, 1, 1) as it multiplies (B, n)."""
+    return lambda_.squeeze(2) if lambda_.ndim else lambda_
+
+
+def _refined(phi: Tensor) -> bool:
+    """Whether one step of iterative refinement with Phi itself follows each primal solve.
+
+    It takes back the rounding of Phi Phi^T (corrected seminormal equations, Björck 1987) for four
+    passes over Phi, where these are cheap beside the rest. For a dual system they are not.
+    """
+    _, depth, locations = phi.shape
+    return torch.compiler.is_exporting() or depth >= 128 or locations >= max(128, 2 * depth)
+
+
+def _solution(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """xi, alpha and the factor of the smaller system."""
+    if _dual(phi):
+        factor = gram_cholesky(phi, lambda_)
+        alpha = _cholesky_solve(factor, phi.new_ones(phi.shape[0], phi.shape[2]))
+        return _times(phi, alpha), alpha, factor
+    factor = gram_cholesky(phi.mT, lambda_)
+    xi = _cholesky_solve(factor, phi.sum(dim=2))
+    rest = 1 - _times(phi.mT, xi)
+    if _refined(phi):
+        xi = xi + _cholesky_solve(factor, _times(phi, rest) - _column(lambda_) * xi)
+        rest = 1 - _times(phi.mT, xi)
+    return xi, rest / _column(lambda_), factor
+
+
+def _gradients(
+    phi: Tensor,
+    lambda_: Tensor,
+    xi: Tensor,
+    alpha: Tensor,
+    factor: Tensor,
+    g: Tensor,
+    h: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Gradients in phi and lambda from those of xi, g, and of alpha, h."""
+    solve = _Solve.apply if torch.is_grad_enabled() else _solve
+    with without_autocast(phi.device):
+        if _dual(phi):
+            b = _times(phi.mT, g)
+            v = solve(phi, lambda_, b if h is None else b + h, factor, False)
+            residual = g - _times(phi, v)
+            slope = _dot(v, alpha, lambda_)
+        else:
+            b = g if h is None else g - _times(phi, h) / _column(lambda_)
+            w = solve(phi.mT, lambda_, b, factor, _refined(phi))
+            v = _times(phi.mT, w)
+            residual = _column(lambda_) * w
+            slope = _dot(w, xi, lambda_)  # not v^T alpha, whose terms cancel
+            if h is not None:
+                v = v + h / _column(lambda_)
+                slope = slope + _dot(h, alpha, lambda_) / lambda_
+        return _two_outer(residual, alpha, xi, -v, phi), -slope
+
+
+# A compiler cannot trace the retry of a factorization, which depends on the data, and would trace
+# the products of the backward pass as the surrounding autocast wants them.
+_opaque_solution = torch.library.custom_op("dgmp::ridge", _solution, mutates_args=())
+_opaque_gradients = torch.library.custom_op("dgmp::ridge_gradients", _gradients, mutates_args=())
+
+
+@_opaque_solution.register_fake
+def _(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    batch, depth, locations = phi.shape
+    n = locations if _dual(phi) else depth
+    factor = phi.new_empty(batch, n, n).mT
+    return phi.new_empty(batch, depth), phi.new_empty(batch, locations), factor
+
+
+@_opaque_gradients.register_fake
+def _(
+    phi: Tensor, lambda_: Tensor, xi: Tensor, alpha: Tensor, *_: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    return _two_outer(xi, alpha, xi, alpha, phi), torch.empty_like(lambda_)
+
+
+def _opaque() -> bool:
+    return torch.compiler.is_compiling() and not torch.compiler.is_exporting()
+
+
+class _Ridge(Function):
+    """(phi, lambda) -> (xi, alpha, factor), see `solve_ridge`."""
+
+    @staticmethod
+    def forward(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        output: tuple[Tensor, Tensor, Tensor]
+        output = (_opaque_solution if _opaque() else _solution)(phi, lambda_)
+        return output
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        xi, alpha, factor = output
+        ctx.mark_non_differentiable(factor)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs, xi, alpha, factor)
+
+    @staticmethod
+    def backward(
+        ctx: Any, g: Tensor | None, h: Tensor | None, _: Any
+    ) -> tuple[Tensor | None, Tensor | None]:
+        if g is None and h is None:
+            return None, None
+        phi, lambda_, xi, alpha, factor = ctx.saved_tensors
+        if g is None:
+            g = torch.zeros_like(xi)
+        gradients: tuple[Tensor, Tensor]
+        gradients = (_opaque_gradients if _opaque() else _gradients)(
+            phi, lambda_, xi, alpha, factor, g, h
+        )
+        return gradients
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Any, Any]:
+        outputs = _Ridge.apply(*_fold(info, in_dims, inputs))
+        return tuple(_unfold(info, x) for x in outputs), (0, 0, 0)
+
+
+class _PlainRidge(_Ridge):
+    """The same for plain autograd: small systems take less time than what torch.func needs."""
+
+    setup_context = staticmethod(Function.setup_context)
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, phi: Tensor, lambda_: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        output = _Ridge.forward(phi, lambda_)
+        _Ridge.setup_context(ctx, (phi, lambda_), output)
+        return output
+
+
+def _two_outer(a: Tensor, b: Tensor, c: Tensor, d: Tensor, like: Tensor) -> Tensor:
+    """a b^T + c d^T as one product, in the memory order of `like`."""
+    if not torch.compiler.is_exporting() and 1 in like.shape[1:]:
+        return torch.addcmul(a.unsqueeze(2) * b.unsqueeze(1), c.unsqueeze(2), d.unsqueeze(1))
+    left, right = torch.stack([a, c], dim=2), torch.stack([b, d], dim=1)
+    if like.stride(2) == 1 and like.shape[2] > 1:
+        return torch.bmm(left, right)
+    return torch.bmm(right.mT, left.mT).mT
+
+
+def _solve(x: Tensor, ridge: Tensor, b: Tensor, factor: Tensor, refine: bool) -> Tensor:
+    solution = _cholesky_solve(factor, b)
+    if not refine:
+        return solution
+    residual = b - _times(x.mT, _times(x, solution)) - _column(ridge) * solution
+    return solution + _cholesky_solve(factor, residual)
+
+
+class _Solve(Function):
+    """(x, ridge, b, factor, refine) -> (X^T X + ridge I)^-1 b; the factor is constant."""
+
+    forward = staticmethod(_solve)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, ridge, _, factor, ctx.refine = inputs
+        ctx.save_for_backward(x, ridge, factor, output)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        x, ridge, factor, solution = ctx.saved_tensors
+        w = _Solve.apply(x, ridge, g, factor, ctx.refine)
+        grad_x = -_two_outer(_times(x, w), solution, _times(x, solution), w, x)
+        return grad_x, -_dot(w, solution, ridge), w, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:
+        return _unfold(info, _Solve.apply(*_fold(info, in_dims, inputs[:-1]), inputs[-1])), 0
+
+
+def _fold(info: Any, in_dims: tuple[int | None, ...], inputs: tuple[Tensor, ...]) -> list[Tensor]:
+    """One batch of all that is mapped over and of the samples in it; the second is a lambda."""
+    size = info.batch_size
+    mapped = [
+        (x.unsqueeze(0).expand(size, *x.shape) if dim is None else x.movedim(dim, 0))
+        for x, dim in zip(inputs, in_dims, strict=False)
+    ]
+    mapped[1] = mapped[1].reshape(size, -1, 1, 1).expand(*mapped[0].shape[:2], 1, 1)
+    return [x.flatten(0, 1) for x in mapped]
+
+
+def _unfold(info: Any, x: Tensor) -> Tensor:
+    return x.unflatten(0, (info.batch_size, -1))

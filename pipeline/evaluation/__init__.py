@@ -1,0 +1,1 @@
+"""Scores of the runs, ensembles, intervals and tests."""

@@ -1,0 +1,72 @@
+"""What the figures of pages share: which network and pages, and how pages are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from pipeline.settings.params import Params, ParamsError
+from pipeline.shared.page_lists import Page
+
+Gray = NDArray[np.uint8]
+
+WHITE, BLACK = 255, 0
+
+
+def find_cell(params: Params) -> str:
+    """The first cell of Table II that is pooled by DGMP.
+
+    Raises:
+        ParamsError: there is none.
+    """
+    for name in params.tables.table2:
+        cell = params.cells[name]
+        if cell.task == "writers" and params.poolings[cell.pooling].name == "dgmp":
+            return name
+    raise ParamsError(
+        "params.yaml: tables.table2 lists no writers cell of a dgmp pooling, which "
+        "figures 7 and 8 would show: list one"
+    )
+
+
+def by_label(pages: Sequence[Page], list_file: Path) -> dict[str, list[Page]]:
+    """The test pages of each label, labels and pages sorted by name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found: dict[str, list[Page]] = {}
+    for page in sorted(pages, key=lambda page: (page.label, page.file)):
+        if page.split == "test":
+            found.setdefault(page.label, []).append(page)
+    if not found:
+        raise ValueError(f"{list_file} has no page of the split test: give some pages this split")
+    return found
+
+
+def shrink(page: Gray, width: int, *, levels: int) -> Gray:
+    """A page (H, W) at most so many pixels wide, in a few levels of grey, which pack well."""
+    height = round(page.shape[0] * width / page.shape[1])
+    if width < page.shape[1]:
+        page = np.asarray(cv2.resize(page, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    steps = np.rint(page / WHITE * (levels - 1))
+    return np.rint(steps * WHITE / (levels - 1)).astype(np.uint8)
+
+
+def detail(page: Gray, width: int, aspect: float) -> Gray:
+    """The middle of a page (H, W), at most so many pixels across, and height / width of it."""
+    size = (min(page.shape[0], round(width * aspect)), min(page.shape[1], width))
+    top, left = ((whole - part) // 2 for whole, part in zip(page.shape, size, strict=True))
+    return page[top : top + size[0], left : left + size[1]]
+
+
+def show(axes: Axes, page: Gray, *, colour: str = "black", line: float = 0.5) -> None:
+    """A page in a frame, without ticks."""
+    axes.imshow(page, cmap="gray", vmin=BLACK, vmax=WHITE, interpolation="none")
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(visible=True, linewidth=line, color=colour)

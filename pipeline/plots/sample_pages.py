@@ -1,0 +1,193 @@
+"""Stage samples: pages of the data -> Figures 2 (writers) and 3 (scripts that look alike).
+
+Reads pages and lists of data/<profile>/acquire/, and for Figure 3 which classes the runs of Table
+III took for each other, data/<profile>/train/<cell>/; writes reports/<profile>/figure2 and
+figure3, .png and .svg.
+"""
+
+from __future__ import annotations
+
+import logging
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from dgmp.images.reading import read_gray
+from pipeline.plots.confusion_matrices import SCRIPT_TASKS, Counts, cells_of_table3, read_confusions
+from pipeline.plots.page_thumbnails import Gray, by_label, show, shrink
+from pipeline.plots.style import STYLE, save_both
+from pipeline.settings.base import Task
+from pipeline.settings.params import Params, ParamsError, load_params
+from pipeline.shared.page_lists import Page, read_pages
+from pipeline.shared.stage import run
+
+OTHERS = 2
+PAIRS = 2
+# Pixels of a page across, and its levels of grey.
+WIDTH, LEVELS = 290, 16
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pages under one heading, each with its caption."""
+
+    heading: str
+    captions: tuple[str, ...]
+    pages: tuple[Gray, ...]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two classes, and how many percent of their pages were taken for the other of them."""
+
+    one: int
+    other: int
+    mistaken: float
+
+
+def choose_writers(pages: dict[str, list[Page]]) -> tuple[list[Page], list[Page]]:
+    """Two pages of the first writer who has two, and the first page of the next writers.
+
+    Raises:
+        ValueError: no writer has two pages, or there is no other.
+    """
+    first = next((label for label, own in pages.items() if len(own) > 1), None)
+    if first is None or len(pages) < 2:
+        raise ValueError(
+            f"the writer task has {len(pages)} test writers, and "
+            f"{'none' if first is None else 'one'} with two pages: figure 2 shows two pages of a "
+            "writer beside those of others"
+        )
+    others = [own[0] for label, own in pages.items() if label != first]
+    return pages[first][:2], others[:OTHERS]
+
+
+def resembling(counts: Counts, pairs: int) -> list[Pair]:
+    """The pairs of classes that are most often taken for each other, no class in two of them.
+
+    >>> resembling(np.array([[8, 2, 0], [4, 6, 0], [1, 0, 9]]), 2)
+    [Pair(one=0, other=1, mistaken=30.0)]
+
+    Args:
+        counts: (C, C) pages, rows true classes.
+        pairs: How many at most.
+    """
+    pages = counts.sum(axis=1)
+    found = [
+        Pair(i, j, 100 * float(counts[i, j] + counts[j, i]) / float(pages[i] + pages[j]))
+        for i in range(len(counts))
+        for j in range(i + 1, len(counts))
+        if pages[i] and pages[j]
+    ]
+    chosen: list[Pair] = []
+    for pair in sorted(found, key=lambda pair: -pair.mistaken):
+        taken = {index for one in chosen for index in (one.one, one.other)}
+        if len(chosen) < pairs and not {pair.one, pair.other} & taken:
+            chosen.append(pair)
+    return chosen
+
+
+def read_writers(params: Params) -> list[Group]:
+    """The groups of Figure 2."""
+    folder = params.data / "acquire"
+    file = folder / "writers.csv"
+    alike, different = choose_writers(by_label(read_pages(file), file))
+    headings = (
+        f"two pages of one writer, {alike[0].label}",
+        "two other writers" if len(different) > 1 else "another writer",
+    )
+    captions = (
+        [Path(page.file).stem for page in alike],
+        [f"writer {page.label}" for page in different],
+    )
+    letters = iter("abcd")
+    return [
+        Group(
+            heading,
+            tuple(f"({next(letters)}) {caption}" for caption in texts),
+            tuple(_read(folder / page.file) for page in pages),
+        )
+        for heading, texts, pages in zip(headings, captions, (alike, different), strict=True)
+    ]
+
+
+def read_scripts(params: Params) -> tuple[Task, list[Group]]:
+    """The task and the groups of Figure 3.
+
+    Raises:
+        ParamsError: Table III has no script cell.
+        RunError: naming the file that is missing or damaged, and the command that makes it.
+    """
+    task = next((task for task in SCRIPT_TASKS if cells_of_table3(params, task)), None)
+    if task is None:
+        raise ParamsError(
+            "params.yaml: tables.table3 lists no cell that tells script types apart: list one"
+        )
+    found = [read_confusions(params, *cell) for cell in cells_of_table3(params, task).items()]
+    classes = found[0][0]
+    folder = params.data / "acquire"
+    file = folder / f"{task}.csv"
+    pages = by_label(read_pages(file), file)
+    letters = iter("abcd")
+    groups = []
+    for pair in resembling(np.sum([one.counts for _, one in found], axis=0), PAIRS):
+        names = [classes[pair.one], classes[pair.other]]
+        groups.append(
+            Group(
+                f"taken for each other: {pair.mistaken:.0f} % of their pages",
+                tuple(f"({next(letters)}) {name}" for name in names),
+                tuple(_read(folder / pages[name][0].file) for name in names),
+            )
+        )
+    return task, groups
+
+
+def _read(file: Path) -> Gray:
+    return shrink(read_gray(file), WIDTH, levels=LEVELS)
+
+
+def draw(groups: Sequence[Group], title: str) -> Figure:
+    """A row of pages of one height, in groups."""
+    with mpl.rc_context(STYLE):
+        shapes = [[page.shape[1] / page.shape[0] for page in group.pages] for group in groups]
+        width = 7.4
+        height = 0.6 + width / sum(map(sum, shapes))
+        figure = Figure(figsize=(width, height), layout="constrained")
+        figure.suptitle(textwrap.fill(title, 100), fontsize=9)
+        ratios_of_groups = [sum(shape) for shape in shapes]
+        parts = figure.subfigures(1, len(groups), squeeze=False, width_ratios=ratios_of_groups)[0]
+        for part, group, ratios in zip(parts, groups, shapes, strict=True):
+            part.suptitle(group.heading, fontsize=8)
+            grid = part.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
+            for axes, caption, page in zip(grid, group.captions, group.pages, strict=True):
+                show(axes, page)
+                axes.set_xlabel(caption, fontsize=8)
+    return figure
+
+
+def main() -> None:
+    params = load_params()
+    titles = params.active.titles
+    writers = draw(read_writers(params), f"Test pages of {titles.writers}")
+    task, groups = read_scripts(params)
+    cells = len(cells_of_table3(params, task))
+    runs = cells * len(params.active.schedule(task).seeds)
+    scripts = draw(
+        groups,
+        f"Test pages of {getattr(titles, task)}: the classes most often taken for each other, "
+        f"no class shown twice, all {runs} runs of Table III",
+    )
+    save_both(writers, params.reports, "figure2")
+    save_both(scripts, params.reports, "figure3")
+    log.info("sample pages: %s and figure3.png", params.reports / "figure2.png")
+
+
+if __name__ == "__main__":
+    run(main)

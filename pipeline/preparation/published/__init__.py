@@ -1,0 +1,1 @@
+"""The data of the paper: download, verify, unpack, and check against its page lists."""

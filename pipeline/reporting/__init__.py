@@ -1,0 +1,1 @@
+"""Tables, findings and the report page."""

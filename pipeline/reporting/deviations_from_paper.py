@@ -1,0 +1,126 @@
+"""What a profile does otherwise than the profile paper, read from the settings of both."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.settings.params import Profile
+
+CODE, OWN = "from the authors’ code", "our choice"
+DATA = {
+    "scribes": "pages that the program draws itself, in minutes",
+    "folder": "the pages of a folder of your own",
+    "published": "another choice of data",
+}
+SIZE = "a run of minutes on a processor"
+SHORT = "fewer steps need larger ones"
+SHORTER = "in step with the epochs"
+
+
+class Difference(NamedTuple):
+    """A setting in the profile paper and here; `source` where the paper itself is silent on it."""
+
+    setting: str
+    paper: str
+    source: str
+    here: str
+    why: str
+
+
+class Reason(NamedTuple):
+    why: str
+    source: str = ""
+
+
+def set_against_paper(here: Profile, paper: Profile) -> list[Difference]:
+    """The settings that a reader should know of, where they differ; none for the paper's own."""
+    of_paper, of_here = _shown(paper), _shown(here)
+    return [
+        Difference(setting, of_paper[setting], source, of_here[setting], why)
+        for setting, (why, source) in _reasons(here).items()
+        if of_paper[setting] != of_here[setting]
+    ]
+
+
+def _reasons(here: Profile) -> dict[str, Reason]:
+    data = DATA[here.acquire.source]
+    coarse = math.ceil(here.patches.size / 32)
+    return {
+        "pages of writers": Reason(data),
+        "pages of scripts (a)": Reason(data),
+        "pages of scripts (b)": Reason(data),
+        "network": Reason(SIZE),
+        "starting weights": Reason("those of ImageNet fit ResNet-50 alone"),
+        "binarization": Reason("pages come in grey", OWN),
+        "patches of writers’ pages": Reason(SIZE),
+        "size of writers’ pages": Reason("a small patch holds more of the writing"),
+        "edge pixels that a patch must have": Reason("a smaller patch has fewer"),
+        "smoothing before the edges": Reason("letters are smaller", CODE),
+        "stride of the last block, writers": Reason(f"else {coarse}×{coarse} locations a patch"),
+        "view of a script page": Reason(SIZE),
+        "shrinking and turning of script pages": Reason("simpler", CODE),
+        "brightness and contrast": Reason("simpler", CODE),
+        "epochs, writers": Reason(SIZE),
+        "epochs, scripts (a)": Reason(SIZE, CODE),
+        "epochs, scripts (b)": Reason(SIZE, CODE),
+        "start of the decay, writers": Reason(SHORTER),
+        "start of the decay, scripts (a)": Reason(SHORTER),
+        "start of the decay, scripts (b)": Reason(SHORTER),
+        "learning rate, writers": Reason(SHORT),
+        "learning rate, scripts": Reason(SHORT),
+        "learning rate of the classifier": Reason(
+            "without it a hundred steps do not train it on unit vectors", CODE
+        ),
+        "weight decay of λ, scripts": Reason("as for writers", CODE),
+        "runs of a cell, writers": Reason("so that there is a deviation", OWN),
+        "runs of a cell, scripts": Reason(SIZE),
+    }
+
+
+def _shown(profile: Profile) -> dict[str, str]:
+    writers, a, b = profile.writers, profile.scripts_a, profile.scripts_b
+    patches, pretrain = profile.patches, profile.pretrain
+    batches = f" of {writers.steps_per_epoch} batches" if writers.steps_per_epoch else ""
+    narrow = f"the same bottlenecks, one a stage, {profile.backbone.width} of 64 channels wide"
+    views = a.augmentation
+    return {
+        "pages of writers": profile.titles.writers,
+        "pages of scripts (a)": profile.titles.scripts_a,
+        "pages of scripts (b)": profile.titles.scripts_b,
+        "network": "ResNet-50" if profile.backbone.name == "resnet50" else narrow,
+        "starting weights": (
+            "ImageNet"
+            if pretrain.source == "imagenet"
+            else f"told {pretrain.scribes} synthetic scribes apart, with average pooling"
+        ),
+        "binarization": profile.binarize.method.capitalize(),
+        "patches of writers’ pages": f"{patches.size} px, every {patches.stride} px",
+        "size of writers’ pages": f"{profile.binarize.scale:.0%}",
+        "edge pixels that a patch must have": f"{patches.threshold:g}",
+        "smoothing before the edges": f"σ = {patches.sigma:g}",
+        "stride of the last block, writers": f"{writers.last_stride}",
+        "view of a script page": f"{a.crop} px",
+        "shrinking and turning of script pages": (
+            f"{'bilinear' if a.resampling == 'bilinear' else 'by areas'}; "
+            f"{'nearest pixel' if views.rotation_sampling == 'nearest' else 'interpolated'}, "
+            f"{'black corners' if views.corners == 'black' else 'corners in the page’s tone'}"
+        ),
+        "brightness and contrast": (
+            "in random order" if views.jitter == "shuffled" else "brightness first"
+        ),
+        "epochs, writers": f"{writers.epochs}{batches}",
+        "epochs, scripts (a)": f"{a.epochs}",
+        "epochs, scripts (b)": f"{b.epochs}",
+        "start of the decay, writers": f"{writers.decay_start}",
+        "start of the decay, scripts (a)": f"{a.decay_start}",
+        "start of the decay, scripts (b)": f"{b.decay_start}",
+        "learning rate, writers": f"{writers.learning_rate:g}",
+        "learning rate, scripts": f"{a.learning_rate:g}",
+        "learning rate of the classifier": f"×{a.head_multiplier:g}",
+        "weight decay of λ, scripts": np.format_float_positional(a.pooling_weight_decay, trim="-"),
+        "runs of a cell, writers": f"{len(writers.seeds)}",
+        "runs of a cell, scripts": f"{len(a.seeds)}",
+    }

@@ -1,0 +1,205 @@
+"""params.yaml as validated, frozen settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from pipeline.settings.base import Count, NonNegative, Settings, Task
+from pipeline.settings.cells import Cell, Compare, Pooling, Tables, Variant
+from pipeline.settings.data import (
+    AcquireFolder,
+    AcquirePublished,
+    AcquireScribes,
+    Binarize,
+    Patches,
+)
+from pipeline.settings.errors import complaints
+from pipeline.settings.protocol import overlay, overlay_key
+from pipeline.settings.training import (
+    Backbone,
+    Compute,
+    PretrainImageNet,
+    PretrainScribes,
+    Scripts,
+    Writers,
+)
+
+PARAMS_FILE = Path("params.yaml")
+RUNS = "DGMP_RUNS"
+
+
+class ParamsError(ValueError):
+    """A setting in params.yaml is missing, unknown, of the wrong type or out of range."""
+
+
+class Titles(Settings):
+    writers: str
+    scripts_a: str
+    scripts_b: str
+
+
+class Profile(Settings):
+    titles: Titles
+    acquire: Annotated[
+        AcquireScribes | AcquireFolder | AcquirePublished, Field(discriminator="source")
+    ]
+    binarize: Binarize
+    patches: Patches
+    backbone: Backbone
+    pretrain: Annotated[PretrainScribes | PretrainImageNet, Field(discriminator="source")]
+    workers: Count
+    loading_threads: Count
+    checkpoint_seconds: NonNegative = 0.0
+    compute: Compute
+    writers: Writers
+    scripts_a: Scripts
+    scripts_b: Scripts
+
+    def schedule(self, task: Task) -> Writers | Scripts:
+        """The training settings of a task."""
+        return self.writers if task == "writers" else self.scripts(task)
+
+    def scripts(self, task: Task) -> Scripts:
+        """The training settings of a script task."""
+        return self.scripts_a if task == "scripts_a" else self.scripts_b
+
+
+class Profiles(Settings):
+    scribes: Profile
+    manuscripts: Profile
+    paper: Profile
+
+
+class Overlay(Settings):
+    """Settings laid over those of profile paper, over cells and over poolings."""
+
+    titles: dict[str, Any] = Field(default_factory=dict)
+    patches: dict[str, Any] = Field(default_factory=dict)
+    writers: dict[str, Any] = Field(default_factory=dict)
+    scripts_a: dict[str, Any] = Field(default_factory=dict)
+    scripts_b: dict[str, Any] = Field(default_factory=dict)
+    cells: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    poolings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class Protocols(Settings):
+    paper: Overlay | None
+    authors_code: Overlay | None = Field(alias="authors-code")
+
+
+class Params(Settings):
+    """The whole of params.yaml; with profile paper, under the chosen protocol."""
+
+    profile: Literal["scribes", "manuscripts", "paper"]
+    protocol: Literal["paper", "authors-code"]
+    protocols: Protocols
+    mirror: str | None
+    pooling: Pooling
+    train: Variant
+    poolings: dict[str, Pooling]
+    cells: dict[str, Cell]
+    untrained: dict[str, Cell]
+    tables: Tables
+    compare: Compare
+    profiles: Profiles
+
+    @model_validator(mode="after")
+    def protocol_goes_with_profile(self) -> Params:
+        if self.protocol != "paper" and self.profile != "paper":
+            raise ValueError(
+                f"protocol: {self.protocol!r} goes with profile paper alone, got profile "
+                f"{self.profile!r}: set protocol to paper, and single settings of "
+                f"profiles.{self.profile} instead (docs/protocol.md lists them)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def names_exist(self) -> Params:
+        for name in self.cells.keys() & self.untrained.keys():
+            raise ValueError(f"untrained.{name}: the name is taken by one of cells")
+        for section in ("cells", "untrained"):
+            for name, cell in getattr(self, section).items():
+                if cell.pooling not in self.poolings:
+                    raise ValueError(
+                        f"{section}.{name}.pooling: {cell.pooling!r} is not one of poolings: "
+                        + ", ".join(self.poolings)
+                    )
+        for table, rows in self.tables:
+            for name in rows:
+                if name not in self.cells:
+                    raise ValueError(
+                        f"tables.{table}: {name!r} is not one of cells: {', '.join(self.cells)}"
+                    )
+        return self
+
+    @property
+    def active(self) -> Profile:
+        """The settings of the chosen profile."""
+        profile: Profile = getattr(self.profiles, self.profile)
+        return profile
+
+    @property
+    def data(self) -> Path:
+        """Folder of the stages' outputs."""
+        return Path("data") / self.profile
+
+    @property
+    def runs(self) -> Path:
+        """Folder of finished and of interrupted runs; elsewhere if DGMP_RUNS names a folder.
+
+        Raises:
+            ParamsError: DGMP_RUNS is not an absolute path.
+        """
+        shared = os.environ.get(RUNS)
+        if not shared:
+            return self.data
+        if not Path(shared).is_absolute():
+            raise ParamsError(f"{RUNS} must be an absolute path, got {shared!r}")
+        return Path(shared) / self.profile
+
+    @property
+    def reports(self) -> Path:
+        """Folder of tables, figures and metrics."""
+        return Path("reports") / self.profile
+
+
+def load_params(path: Path = PARAMS_FILE) -> Params:
+    """Read and validate params.yaml.
+
+    Raises:
+        ParamsError: one line for each wrong key, naming it and what is allowed.
+    """
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{path} is missing: run from the top of the repository") from None
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ParamsError(f"{path} must hold a mapping of settings, got {type(content).__name__}")
+    params = _validated(content, path)
+    for protocol in content["protocols"]:
+        chosen = (params.profile, params.protocol) == ("paper", protocol)
+        try:
+            overlaid = overlay(content, protocol, chosen=chosen)
+        except ValueError as error:
+            raise ParamsError(f"{path}: {error}") from None
+        under = _validated(overlaid, path, partial(overlay_key, protocol=protocol))
+        if chosen:
+            params = under
+    return params
+
+
+def _validated(content: dict[str, Any], path: Path, rename: Callable[[str], str] = str) -> Params:
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        lines = [f"{path}: {rename(line)}" for line in complaints(error, Params)]
+        raise ParamsError("\n".join(lines)) from None

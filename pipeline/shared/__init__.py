@@ -1,0 +1,1 @@
+"""What all stages share: command line, launcher, files, page lists, parallel work, provenance."""

@@ -1,0 +1,109 @@
+"""Where a result comes from, kept beside it and outside of what DVC hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.settings.params import Params
+
+PROVENANCE = "provenance.json"
+# DVC and the stages write these while they run.
+WRITTEN = (":!dvc.lock", ":!reports")
+
+
+def surroundings() -> dict[str, Any]:
+    """Python, libraries, system, processor and commit; leaves the GPU alone."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        "git": git_state(),
+        "slurm_job": os.environ.get("SLURM_JOB_ID"),
+        "libraries": dict(sorted((d.name, d.version) for d in distributions())),
+    }
+
+
+def processor() -> str:
+    """Model name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def device() -> dict[str, Any]:
+    """Name and software of the GPU; the number of threads on a CPU.
+
+    Starts CUDA, after which the process must not be forked.
+    """
+    if not torch.cuda.is_available():
+        return {"type": "cpu", "threads": torch.get_num_threads()}
+    return {
+        "type": "cuda",
+        "name": torch.cuda.get_device_name(),
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "tf32_convolutions": torch.backends.cudnn.allow_tf32,
+    }
+
+
+def git_state() -> dict[str, Any] | None:
+    """The commit, and the tracked files that differ from it; None outside of a repository."""
+    commit = _git("rev-parse", "HEAD")
+    changed = _git("diff", "--name-only", "HEAD", "--", ".", *WRITTEN)
+    if commit is None or changed is None:
+        return None
+    return {"commit": commit.strip(), "changed": changed.splitlines()}
+
+
+def find_provenance(params: Params, name: str, seed: int) -> dict[str, Any] | None:
+    """The provenance of the result of a cell (or "variant") and seed that lies in the data folder.
+
+    It is found by the result's weights: the newest record of a run that ended with the same.
+    None if there is no result, or it was made elsewhere and came by DVC's cache.
+    """
+    folder = params.data / "variant" if name == "variant" else params.data / "train" / name
+    weights = folder / f"seed{seed}.safetensors"
+    if not weights.is_file():
+        return None
+    return read_records(params).get(digest_of([weights]))
+
+
+def read_records(params: Params) -> dict[str, dict[str, Any]]:
+    """The provenance of all finished runs by the digest of their weights, the newest of equals."""
+    files = (params.runs / "finished").glob(f"*/{PROVENANCE}")
+    records = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    return {one["weights"]: one for one in sorted(records, key=lambda one: one["started"])}
+
+
+def digest_of(files: Sequence[Path]) -> str:
+    """SHA-256 of the contents of files, one after the other."""
+    total = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        ended = subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, check=True, timeout=60
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return ended.stdout

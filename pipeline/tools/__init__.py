@@ -1,0 +1,1 @@
+"""Commands beside the pipeline: they look at it and make nothing that it needs."""

@@ -1,0 +1,1 @@
+"""Training runs, and the store in which they are found again."""

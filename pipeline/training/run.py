@@ -1,0 +1,116 @@
+"""A training run: what it trains, what it trains with, and what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from accelerate import Accelerator
+from safetensors.torch import load_file
+from torch import nn
+from tqdm import tqdm
+
+from dgmp.learning.checkpoints import Checkpoints
+from dgmp.learning.inference import Inference
+from dgmp.learning.log import Epoch, Fit
+from dgmp.learning.loop import processes_of
+from dgmp.learning.models import Backbone, build_backbone
+from dgmp.learning.optimizer import OptimizerSettings
+from dgmp.learning.processes import Processes
+from dgmp.pooling.base import GlobalPooling
+from dgmp.pooling.layers import build_pooling
+from pipeline.settings.cells import Cell, Pooling
+from pipeline.settings.params import Params
+from pipeline.settings.training import Schedule
+
+
+@dataclass(frozen=True)
+class Run:
+    """A cell of the tables, or the variant, with a seed.
+
+    Attributes:
+        name: For messages.
+        cell: Task, margin and multiplier of the learning rate.
+        pooling: The pooling layer.
+        seed: Of initial weights, batches and augmentation.
+        trained: False for the starting network as it is.
+    """
+
+    name: str
+    cell: Cell
+    pooling: Pooling
+    seed: int
+    trained: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trained model with its log and its predictions on the test set.
+
+    `short_writers` counts the writers whose patches had to be drawn with replacement.
+    """
+
+    model: nn.Module
+    fit: Fit
+    predictions: dict[str, np.ndarray]
+    collapsed: bool = False
+    short_writers: int = 0
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What a run trains with beside its settings: devices, progress bar, checkpoints.
+
+    Attributes:
+        accelerator: Device, precision and processes.
+        bar: Counts epochs.
+        checkpoints: Folder of the run's own.
+    """
+
+    accelerator: Accelerator
+    bar: tqdm
+    checkpoints: Path
+
+    @property
+    def processes(self) -> Processes:
+        """Those that train the run together."""
+        return processes_of(self.accelerator)
+
+    def inference(self, params: Params, schedule: Schedule) -> Inference:
+        """How the validation and test sets are looked at."""
+        return Inference(schedule.evaluation_batch, self.processes, params.active.loading_threads)
+
+    def keep(self, params: Params, rng: np.random.Generator) -> Checkpoints:
+        """The checkpoints of the run with this generator."""
+        every = params.active.checkpoint_seconds
+        return Checkpoints(self.checkpoints, rng, every=every, write=self.processes.main)
+
+    def advance(self, epoch: Epoch) -> None:
+        """Show an epoch that has ended."""
+        self.bar.update(epoch.epoch - self.bar.n)
+        if epoch.validation_error is not None:
+            self.bar.set_postfix(loss=f"{epoch.loss:.3f}", error=f"{epoch.validation_error:.1f}")
+
+
+def starting_parts(params: Params, run: Run) -> tuple[Backbone, GlobalPooling]:
+    """The backbone with its starting weights, and the pooling."""
+    profile = params.active
+    backbone = build_backbone(
+        profile.backbone.name,
+        profile.backbone.width,
+        last_stride=profile.schedule(run.cell.task).last_stride,
+    )
+    backbone.load_state_dict(load_file(params.data / "pretrain" / "weights.safetensors"))
+    return backbone, build_pooling(run.pooling.name, **run.pooling.arguments())
+
+
+def optimizer_settings(settings: Schedule, run: Run, head: float = 1.0) -> OptimizerSettings:
+    """Learning rates of the parts, `head` times as large for a classifier's last layer."""
+    return OptimizerSettings(
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        pooling_weight_decay=settings.pooling_weight_decay,
+        pooling_multiplier=run.cell.pooling_multiplier,
+        head_multiplier=head,
+    )

@@ -1,0 +1,201 @@
+"""The layers under torch.compile, torch.export, torch.func, ONNX and copies of them.
+
+In a folder that comes last: a compiler starts threads of autograd, after which a process can no
+longer fork workers that train, as tests of the pipeline do.
+"""
+
+import copy
+import pickle
+import shutil
+import warnings
+
+import pytest
+import torch
+from torch import Tensor
+from torch.func import functional_call, grad, jacrev, vmap
+
+from dgmp import DGMP, POOLINGS, build_pooling
+from dgmp.pooling.cholesky import NumericalWarning
+from dgmp.pooling.functional import generalized_max_pool
+
+X = torch.rand(2, 6, 3, 3, generator=torch.Generator().manual_seed(0))
+MASK = torch.ones(2, 3, 3, dtype=torch.bool)
+MASK[0, 2] = MASK[1, 0, 1] = False
+
+
+def gradients(pool, x: Tensor, **arguments: Tensor) -> list[Tensor]:
+    x = x.clone().requires_grad_()
+    learned = [p for p in pool.parameters() if p.requires_grad]
+    return list(torch.autograd.grad(pool(x, **arguments)[:, ::2].sum(), [x, *learned]))
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+@pytest.mark.parametrize("arguments", [{}, {"mask": MASK}], ids=["all", "masked"])
+def test_compile(name: str, arguments: dict[str, Tensor]) -> None:
+    torch.compiler.reset()
+    pool = build_pooling(name)
+    compiled = torch.compile(pool, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(X, **arguments), pool(X, **arguments))
+    found, wanted = gradients(compiled, X, **arguments), gradients(pool, X, **arguments)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-12)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="the compiler needs a C++ compiler")
+@pytest.mark.parametrize("shape", [(2, 9, 3, 2), (2, 3, 5, 4)])
+def test_compile_to_machine_code(shape: tuple[int, ...]) -> None:
+    torch.compiler.reset()
+    torch.manual_seed(1)
+    x, pool = torch.rand(shape), DGMP(2.0)
+    compiled = torch.compile(pool, fullgraph=True)
+    torch.testing.assert_close(compiled(x, return_weights=True), pool(x, return_weights=True))
+    found, wanted = gradients(compiled, x), gradients(pool, x)
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(2, 512, 3, 3), (2, 8, 5, 4)])
+def test_compiled_autocast_changes_nothing(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    torch.compiler.reset()
+    torch.manual_seed(1)
+    x, pool = 300 * torch.rand(shape), DGMP(10.0)
+    compiled = torch.compile(pool, fullgraph=True, backend="aot_eager")
+    with torch.autocast("cpu", dtype=dtype):
+        found = gradients(compiled, x)
+    assert all(torch.equal(*pair) for pair in zip(found, gradients(pool, x), strict=True))
+
+
+def test_compile_of_any_size() -> None:
+    torch.compiler.reset()
+    compiled = torch.compile(DGMP(), fullgraph=True, backend="aot_eager", dynamic=True)
+    for shape in [(2, 20, 3, 3), (3, 20, 4, 4), (2, 20, 7, 7)]:
+        x = torch.rand(shape)
+        torch.testing.assert_close(compiled(x), DGMP()(x))
+
+
+def test_compiled_masks_are_checked_as_well() -> None:
+    torch.compiler.reset()
+    compiled = torch.compile(DGMP(), fullgraph=True, backend="aot_eager")
+    with pytest.raises(RuntimeError, match="leaves a sample without location"):
+        compiled(X, mask=torch.zeros_like(MASK))
+
+
+def test_a_compiled_factorization_retries_too() -> None:
+    torch.compiler.reset()
+    compiled = torch.compile(generalized_max_pool, fullgraph=True, backend="aot_eager")
+    torch.manual_seed(0)
+    x = torch.rand(3, 4, 3)
+    x[1] = 1e6 * x[1, :, :1]  # rank one, and lambda below the precision of its diagonal
+    with pytest.warns(NumericalWarning, match="1 of 3"):
+        pooled = compiled(x, 1e-3)
+    assert pooled.isfinite().all()
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+@pytest.mark.parametrize("strict", [False, True])
+def test_export(name: str, strict: bool) -> None:
+    pool = build_pooling(name)
+    for arguments in ({}, {"mask": MASK}):
+        program = torch.export.export(pool, (X,), arguments, strict=strict)
+        torch.testing.assert_close(program.module()(X, **arguments), pool(X, **arguments))
+        # Whoever loads it need not have this package.
+        assert not any("dgmp" in str(node.target) for node in program.graph.nodes)
+
+
+def test_export_of_any_size() -> None:
+    names = {0: "batch", 2: "height", 3: "width"}
+    shapes = ({axis: torch.export.Dim(name, min=1, max=64) for axis, name in names.items()},)
+    program = torch.export.export(DGMP(), (torch.rand(2, 20, 3, 3),), dynamic_shapes=shapes)
+    for shape in [(3, 20, 2, 3), (1, 20, 5, 3), (2, 20, 30, 40)]:  # either side of N = D
+        x = torch.rand(shape)
+        torch.testing.assert_close(program.module()(x), DGMP()(x))
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 3), (2, 3, 5)])
+def test_functional_transforms(shape: tuple[int, int, int]) -> None:
+    torch.manual_seed(2)
+    phis = torch.rand(4, *shape, dtype=torch.float64)
+    lambdas = torch.rand(4, dtype=torch.float64) + 0.1
+
+    def loss(phi: Tensor, lambda_: Tensor) -> Tensor:
+        return generalized_max_pool(phi, lambda_).square().sum()
+
+    def by_lu(phi: Tensor, lambda_: Tensor) -> Tensor:
+        gram = phi @ phi.mT + lambda_ * torch.eye(shape[1], dtype=phi.dtype)
+        return torch.linalg.solve(gram, phi.sum(dim=2, keepdim=True)).square().sum()
+
+    one_by_one = [generalized_max_pool(p, r) for p, r in zip(phis, lambdas, strict=True)]
+    mapped = vmap(generalized_max_pool)(phis, lambdas)
+    torch.testing.assert_close(mapped, torch.stack(one_by_one))
+    masks = torch.rand(4, shape[0], shape[2]) > 0.3
+    masks[..., 0] = True
+    masked = vmap(lambda phi, mask: generalized_max_pool(phi, 0.5, mask=mask))(phis, masks)
+    torch.testing.assert_close(masked[3], generalized_max_pool(phis[3], 0.5, mask=masks[3]))
+    over_lambda = vmap(generalized_max_pool, (None, 0))(phis[0], lambdas)
+    torch.testing.assert_close(over_lambda[1], generalized_max_pool(phis[0], lambdas[1]))
+
+    found = vmap(grad(loss, argnums=(0, 1)))(phis, lambdas)
+    for i in range(4):
+        inputs = (phis[i].clone().requires_grad_(), lambdas[i].clone().requires_grad_())
+        wanted = torch.autograd.grad(loss(*inputs), inputs)
+        torch.testing.assert_close((found[0][i], found[1][i]), wanted)
+
+    second = jacrev(jacrev(loss))(phis[0], lambdas[0])
+    torch.testing.assert_close(second, jacrev(jacrev(by_lu))(phis[0], lambdas[0]))
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_copies_and_stand_ins(name: str) -> None:
+    pool = build_pooling(name)
+    for other in (copy.deepcopy(pool), pickle.loads(pickle.dumps(pool))):
+        assert torch.equal(other(X), pool(X))
+        assert repr(other) == repr(pool)
+    parameters = {key: value + 1 for key, value in pool.state_dict().items()}
+    moved = build_pooling(name)
+    moved.load_state_dict(parameters)
+    torch.testing.assert_close(functional_call(pool, parameters, (X,)), moved(X))
+    with torch.device("meta"):
+        meta = build_pooling(name)
+    assert meta(X.to("meta")).shape == (2, 6)
+    assert "meta" in repr(meta) or not parameters
+
+
+def to_onnx(pool: torch.nn.Module, file, x: Tensor, **settings) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(pool, (x,), file, dynamo=True, verbose=False, **settings)
+
+
+def run_onnx(file, x: Tensor) -> Tensor:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    (name,) = [node.name for node in session.get_inputs()]
+    return torch.from_numpy(session.run(None, {name: x.numpy()})[0])
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_onnx(name: str, tmp_path) -> None:
+    to_onnx(build_pooling(name), tmp_path / "pool.onnx", X)
+    torch.testing.assert_close(run_onnx(tmp_path / "pool.onnx", X), build_pooling(name)(X))
+
+
+@pytest.mark.parametrize(
+    ("shape", "iterations"), [((2, 2048, 13, 13), None), ((2, 64, 24, 24), 32)]
+)
+def test_onnx_agrees_with_the_exact_solution(shape, iterations, tmp_path) -> None:
+    # Activations as after a ReLU, at the paper's lambda, in another batch than at the export.
+    torch.manual_seed(3)
+    batch = torch.export.Dim("batch")
+    to_onnx(
+        DGMP(cg_iterations=iterations),
+        tmp_path / "pool.onnx",
+        torch.rand(shape),
+        dynamic_shapes=({0: batch},),
+    )
+    _, depth, height, width = shape
+    mixture = torch.randn(3, depth, 32) / torch.arange(1, 33) @ torch.randn(32, height * width)
+    correlated = 3 * mixture.relu().view(3, *shape[1:])
+    for x in (3 * torch.randn(3, *shape[1:]).relu(), correlated):
+        exact = DGMP()(x.double())
+        found = run_onnx(tmp_path / "pool.onnx", x).double()
+        assert ((found - exact).norm(dim=1) / exact.norm(dim=1)).max() < 1e-4

@@ -1,0 +1,137 @@
+import multiprocessing
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from accelerate.state import AcceleratorState
+from safetensors.torch import load
+from tests.pipeline.test_finished import toy_settings, write_data
+from torch import nn
+
+from dgmp.learning.models import DescriptorNet, NarrowResNet, ResNet50, Standardize
+from dgmp.learning.processes import ALONE, Processes
+from dgmp.pooling.layers import build_pooling
+from pipeline.settings.params import load_params
+from pipeline.settings.training import Compute
+from pipeline.shared.provenance import find_provenance
+from pipeline.training.compute import build_accelerator, prepare
+
+ROOT = Path(__file__).parents[3]
+CELL = "writers-dgmp-1k-m01"
+PLAIN = {"precision": "fp32", "channels_last": False, "compile": False}
+
+
+def network() -> DescriptorNet:
+    torch.manual_seed(0)
+    return DescriptorNet(Standardize(0.5, 0.5), NarrowResNet(2), build_pooling("dgmp"))
+
+
+def computing(**changes: Any) -> Compute:
+    return Compute(**PLAIN | changes)
+
+
+@pytest.mark.parametrize("changes", [{"channels_last": True}, {"compile": True}])
+def test_property_weights_keep_names_and_values(changes):
+    before, after = network(), prepare(network(), computing(**changes), ALONE)
+    torch.testing.assert_close(after.state_dict(), before.state_dict(), rtol=0, atol=0)
+    assert list(after.state_dict()) == list(before.state_dict())
+
+
+@pytest.mark.parametrize("backbone", [partial(NarrowResNet, 2), ResNet50])
+@pytest.mark.parametrize("wanted", [True, False])
+def test_activations_lie_in_memory_as_wanted(backbone, wanted):
+    net = nn.Sequential(backbone())
+    prepare(net, computing(channels_last=wanted), ALONE)
+    volume = net(torch.rand(2, 1, 64, 64))
+    assert volume.is_contiguous(memory_format=torch.channels_last) == wanted
+
+
+def test_batch_statistics_are_synchronized_between_gpus_only():
+    def kinds(processes: Processes) -> set[type]:
+        modules = prepare(network(), computing(), processes).modules()
+        return {type(m) for m in modules if "BatchNorm" in type(m).__name__}
+
+    gpu = torch.device("cuda")
+    assert kinds(Processes(1, 2, gpu)) == {nn.SyncBatchNorm}
+    assert kinds(Processes(0, 1, gpu)) == kinds(Processes(0, 2)) == {nn.BatchNorm2d}
+    synchronized = prepare(network(), computing(), Processes(1, 2, gpu)).state_dict()
+    torch.testing.assert_close(synchronized, network().state_dict(), rtol=0, atol=0)
+
+
+def check_bf16() -> None:
+    # Accelerate knows one precision a process, and may have been used by other tests.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    accelerator = build_accelerator(computing(precision="bf16"))
+    plain = network().eval()
+    mixed = accelerator.prepare(network()).eval()
+    inner: list[torch.dtype] = []
+    mixed.backbone.stem[0].register_forward_hook(lambda m, x, y: inner.append(y.dtype))
+    pooled: list[torch.dtype] = []
+    mixed.pooling.register_forward_pre_hook(lambda m, x: pooled.append(x[0].dtype))
+    images = torch.rand(4, 1, 64, 64)
+    found, expected = mixed(images), plain(images)
+    assert inner == [torch.bfloat16]
+    assert pooled == [torch.float32]
+    assert found.dtype == torch.float32
+    assert not torch.equal(found, expected)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.02)
+    found.sum().backward()
+    assert {p.grad.dtype for p in mixed.parameters() if p.grad is not None} == {torch.float32}
+
+
+def test_bf16_is_for_the_backbone_alone():
+    child = multiprocessing.get_context("fork").Process(target=check_bf16)
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+
+
+def test_a_launchers_own_settings_do_not_count(monkeypatch):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "INDUCTOR")
+    accelerator = build_accelerator(computing())
+    assert accelerator.mixed_precision == "no"
+    net = network()
+    assert accelerator.prepare(net) is net
+
+
+def run_stage(folder: Path, **compute: Any) -> tuple[dict[str, torch.Tensor], pd.DataFrame, Any]:
+    """Weights, log and provenance of a cell trained in a process of its own."""
+    settings = toy_settings()
+    settings["profiles"]["scribes"]["compute"] |= compute
+    # One size of batches in evaluation, so that little is compiled.
+    settings["profiles"]["scribes"]["writers"] |= {"seeds": [0], "evaluation_batch": 64}
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    command = [sys.executable, "-m", "pipeline.train", CELL]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    output = folder / "data/scribes/train" / CELL
+    record = find_provenance(load_params(folder / "params.yaml"), CELL, 0)
+    assert record is not None
+    # Read whole: the next run writes into the same file, which load_file would map into memory.
+    weights = load((output / "seed0.safetensors").read_bytes())
+    return weights, pd.read_csv(output / "curves.csv"), record
+
+
+def test_rehearsal_each_setting_trains_to_much_the_same(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_data()
+    for package in ("dgmp", "pipeline"):
+        (tmp_path / package).symlink_to(ROOT / package)
+    plain, plain_log, _ = run_stage(tmp_path)
+    for changes, tolerance in (
+        ({"channels_last": False}, 1e-3),
+        ({"precision": "bf16"}, 0.1),
+        ({"compile": True}, 1e-3),
+    ):
+        changed, log, record = run_stage(tmp_path, **changes)
+        assert changed.keys() == plain.keys()
+        assert record["compute"].items() >= changes.items()
+        assert any(not torch.equal(changed[key], plain[key]) for key in plain), changes
+        assert log.loss.to_numpy() == pytest.approx(plain_log.loss.to_numpy(), abs=tolerance)
