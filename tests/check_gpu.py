@@ -17,9 +17,6 @@ from typing import Literal
 
 import torch
 from accelerate.state import AcceleratorState
-from tests.pipeline.test_compute import run_stage
-from tests.pipeline.test_finished import write_data
-from tests.pipeline.test_interrupted import stage
 from torch import Tensor
 
 from dgmp.learning.loop import seed_everything
@@ -31,6 +28,9 @@ from dgmp.learning.writer_retrieval import triplet_step
 from dgmp.pooling.layers import build_pooling
 from pipeline.settings.training import Compute
 from pipeline.training.compute import build_accelerator, prepare
+from tests.pipeline.training.test_cell import write_data
+from tests.pipeline.training.test_compute import run_stage
+from tests.pipeline.training.test_run_store import stage
 
 ROOT = Path(__file__).parents[1]
 TORCHRUN = f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node 2"

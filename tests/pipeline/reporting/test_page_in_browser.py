@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
-from tests.pipeline.test_report import draw_picture, write_page_lists
 
 from pipeline import compare, ensemble, evaluate, report, tables
 from pipeline.plots.validation_error import main as draw_figures
 from tests.pipeline.conftest import Project, make_project
+from tests.pipeline.reporting.test_report import draw_picture, write_page_lists
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")

@@ -9,18 +9,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline import (
-    compare,
-    comparisons,
-    ensemble,
-    evaluate,
-    findings,
-    further_scores,
-    pictures,
-    report,
-    tables,
-)
+from pipeline import compare, ensemble, evaluate, report, tables
+from pipeline.evaluation import comparisons
 from pipeline.evaluation.results import Summary
+from pipeline.reporting import embedded_figures, findings, secondary_scores
 from pipeline.reporting.table import LARGEST_CLASS, Column, Entry, Line, Section, Table, rows
 from pipeline.shared.page_lists import Page, write_pages
 from tests.pipeline.conftest import ROOT
@@ -162,7 +154,7 @@ def test_says_which_epochs_were_tested(scored):
 
 
 def test_further_scores_agree_with_the_oracle(scored):
-    writers, _, scripts_b = further_scores.further_scores(scored.params)
+    writers, _, scripts_b = secondary_scores.further_scores(scored.params)
     runs = [one for one, _ in evaluate.measure(scored.params, scored.params.cells)]
     own = [one for one in runs if one.cell == "writers-lse-m01"]
     values = dict(zip(writers.heads, dict(writers.rows)["LSE, r = 10"], strict=True))
@@ -181,7 +173,7 @@ def test_further_scores_agree_with_the_oracle(scored):
 def test_further_scores_of_two_margins_are_told_apart(scored):
     scored.set("tables.table2", ["writers-avg-m01", "writers-avg-m02"])
     scored.set("tables.table3", ["scripts-b-avg"])
-    found = further_scores.further_scores(scored.params)
+    found = secondary_scores.further_scores(scored.params)
     assert [label for label, _ in found[0].rows] == ["Avg, margin 0.1", "Avg, margin 0.2"]
     assert len(found) == 2
 
@@ -295,16 +287,18 @@ def test_a_damaged_figure(scored):
 def test_large_pictures_are_made_smaller(tmp_path):
     draw_picture(tmp_path / "figure1.png", 1000, 3000)
     (tmp_path / "figure1.svg").write_bytes(b" " * 500_000)
-    (picture,) = pictures.read_pictures(tmp_path)
+    (picture,) = embedded_figures.read_pictures(tmp_path)
     assert (picture.width, picture.height) == (3000, 1000)
     assert (
         len(picture.source) < 4 / 3 * 1600 * 534 * 1.1
     )  # a byte a pixel, and the table of colours
     draw_picture(tmp_path / "figure1.png")
-    (picture,) = pictures.read_pictures(tmp_path)
-    assert picture.source == pictures.data_uri((tmp_path / "figure1.png").read_bytes(), "png")
+    (picture,) = embedded_figures.read_pictures(tmp_path)
+    assert picture.source == embedded_figures.data_uri(
+        (tmp_path / "figure1.png").read_bytes(), "png"
+    )
     (tmp_path / "figure1.svg").write_text("<svg/>")
-    (picture,) = pictures.read_pictures(tmp_path)
+    (picture,) = embedded_figures.read_pictures(tmp_path)
     assert picture.source.startswith("data:image/svg+xml;base64,")
 
 
@@ -464,7 +458,7 @@ def test_leads_bear_their_verdict():
 
 def test_dvc_knows_every_figure_of_the_page():
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    names = [caption.name for caption in pictures.CAPTIONS]
+    names = [caption.name for caption in embedded_figures.CAPTIONS]
     made = {
         file
         for stage in stages.values()

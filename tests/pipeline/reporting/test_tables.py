@@ -9,19 +9,11 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import (
-    compare,
-    comparisons,
-    ensemble,
-    evaluate,
-    formats,
-    predictions,
-    results,
-    scored_runs,
-    tables,
-)
+from pipeline import compare, ensemble, evaluate, tables
+from pipeline.evaluation import comparisons, predictions, results, scored_runs
 from pipeline.evaluation.majority_class import largest_class
 from pipeline.evaluation.results import Summary
+from pipeline.reporting import formats
 from pipeline.reporting.table import Column, Entry, Line, Section, Table, rows, stacked
 
 

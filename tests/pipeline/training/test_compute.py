@@ -11,7 +11,6 @@ import torch
 import yaml
 from accelerate.state import AcceleratorState
 from safetensors.torch import load
-from tests.pipeline.test_finished import toy_settings, write_data
 from torch import nn
 
 from dgmp.learning.models import DescriptorNet, NarrowResNet, ResNet50, Standardize
@@ -21,6 +20,7 @@ from pipeline.settings.params import load_params
 from pipeline.settings.training import Compute
 from pipeline.shared.provenance import find_provenance
 from pipeline.training.compute import build_accelerator, prepare
+from tests.pipeline.training.test_cell import toy_settings, write_data
 
 ROOT = Path(__file__).parents[3]
 CELL = "writers-dgmp-1k-m01"

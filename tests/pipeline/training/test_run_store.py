@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from tests.pipeline.test_finished import toy_settings, write_data
 
 import dgmp.learning.checkpoints
 from dgmp.learning.checkpoints import Checkpoints
@@ -28,6 +27,7 @@ from pipeline.training.cell import train_cell
 from pipeline.training.fingerprint import Identity, identify
 from pipeline.training.run import Run
 from pipeline.training.run_store import checkpoint_folder, remove_checkpoints
+from tests.pipeline.training.test_cell import toy_settings, write_data
 
 ROOT = Path(__file__).parents[3]
 WRITERS, SCRIPTS = "writers-dgmp-1k-m01", "scripts-a-avg"
