@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from typing import get_args
 
+from dgmp.files import whole_folder
 from pipeline.preparation.folder import take_from_folder
 from pipeline.preparation.published.download import downloads_of
 from pipeline.preparation.published.take import take_published
@@ -11,7 +12,7 @@ from pipeline.preparation.synthetic import write_scribes
 from pipeline.settings.base import Task
 from pipeline.settings.data import AcquireFolder, AcquirePublished
 from pipeline.settings.params import Params, load_params
-from pipeline.shared.page_lists import SPLITS, fresh_folder, write_pages
+from pipeline.shared.page_lists import SPLITS, write_pages
 from pipeline.shared.stage import run
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ def stage(params: Params) -> None:
     """
     settings, workers = params.active.acquire, params.active.workers
     key = f"profiles.{params.profile}.acquire"
-    with fresh_folder(params.data / "acquire") as folder:
+    with whole_folder(params.data / "acquire") as folder:
         if isinstance(settings, AcquireFolder):
             lists = take_from_folder(settings, folder, tasks=TASKS, key=key, workers=workers)
         elif isinstance(settings, AcquirePublished):

@@ -4,11 +4,12 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
+from dgmp.files import whole_folder
 from dgmp.images.binarization import INK, binarize, shrink
 from dgmp.images.reading import read_gray, write_bilevel
 from pipeline.settings.data import Binarize
 from pipeline.settings.params import Params, load_params
-from pipeline.shared.page_lists import Page, fresh_folder, read_pages, write_pages
+from pipeline.shared.page_lists import Page, read_pages, write_pages
 from pipeline.shared.parallel import in_parallel
 from pipeline.shared.stage import run
 
@@ -34,7 +35,7 @@ def stage(params: Params) -> None:
     source = params.data / "acquire"
     settings = params.active.binarize
     pages = read_pages(source / "writers.csv")
-    with fresh_folder(params.data / "binarize") as folder:
+    with whole_folder(params.data / "binarize") as folder:
         binary = [page._replace(file=_png_name(page)) for page in pages]
         for page in binary:
             (folder / page.file).parent.mkdir(parents=True, exist_ok=True)

@@ -5,10 +5,11 @@ import logging
 from collections import Counter
 from pathlib import Path
 
+from dgmp.files import whole_folder
 from pipeline.preparation.packing import cut_pages, longest_useful_side, pack_pages, summarize
 from pipeline.settings.base import Task
 from pipeline.settings.params import Params, load_params
-from pipeline.shared.page_lists import SPLITS, fresh_folder, read_pages
+from pipeline.shared.page_lists import SPLITS, read_pages
 from pipeline.shared.stage import run
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ def stage(params: Params) -> None:
             message names it.
     """
     workers = params.active.workers
-    with fresh_folder(params.data / "patches") as folder:
+    with whole_folder(params.data / "patches") as folder:
         source = params.data / "binarize"
         pages = read_pages(source / "pages.csv")
         (folder / "writers").mkdir()

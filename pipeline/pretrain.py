@@ -1,10 +1,9 @@
 """Stage pretrain: the starting weights that every cell shares."""
 
-import os
-
 import torch
 from safetensors.torch import save_file
 
+from dgmp.files import whole_file
 from pipeline.preparation.published.download import downloads_of
 from pipeline.pretraining.imagenet import imagenet_backbone
 from pipeline.pretraining.scribes import pretrain
@@ -27,10 +26,9 @@ def main() -> None:
     else:
         backbone = imagenet_backbone(profile, downloads_of(params))
     path = params.data / "pretrain" / "weights.safetensors"
-    path.parent.mkdir(parents=True, exist_ok=True)
     state = {key: value.contiguous() for key, value in backbone.state_dict().items()}
-    save_file(state, path.with_suffix(".part"))
-    os.replace(path.with_suffix(".part"), path)
+    with whole_file(path) as part:
+        save_file(state, part)
 
 
 if __name__ == "__main__":

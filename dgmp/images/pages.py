@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import overload
@@ -10,6 +9,8 @@ from typing import overload
 import cv2
 import numpy as np
 import pandas as pd
+
+from dgmp.files import whole_file
 
 INDEX_COLUMNS = ["page", "label", "height", "width"]
 
@@ -31,15 +32,13 @@ def write_pages(
     The pixels go to one raw file, row by row, and one row a page to the index. Both files appear
     when the last page is written.
     """
-    parts = [file.with_name(f".{file.name}.part") for file in (pixels_file, index_file)]
     rows = []
-    with open(parts[0], "wb") as pixels:
-        for name, label, page in pages:
-            pixels.write(np.ascontiguousarray(page).tobytes())
-            rows.append((name, label, *page.shape))
-    pd.DataFrame(rows, columns=INDEX_COLUMNS).to_csv(parts[1], index=False)
-    os.replace(parts[0], pixels_file)
-    os.replace(parts[1], index_file)
+    with whole_file(pixels_file) as pixels_part, whole_file(index_file) as index_part:
+        with open(pixels_part, "wb") as pixels:
+            for name, label, page in pages:
+                pixels.write(np.ascontiguousarray(page).tobytes())
+                rows.append((name, label, *page.shape))
+        pd.DataFrame(rows, columns=INDEX_COLUMNS).to_csv(index_part, index=False)
     return len(rows)
 
 

@@ -1,8 +1,8 @@
 """Patches of binary pages (section IV-C.1): where they lie, which are kept, how they are stored."""
 
 import csv
-import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from dgmp.files import whole_file
 from dgmp.images.binarization import BACKGROUND, INK
 from dgmp.images.edges import edge_map
 
@@ -150,15 +151,16 @@ class PatchWriter:
     def __init__(self, bits_file: Path, index_file: Path, size: int) -> None:
         """Write patches of size x size pixels to these two files."""
         self._files = (bits_file, index_file)
-        self._temporary = tuple(file.with_name(f".{file.name}.part") for file in self._files)
         self._shape = (size, (size + 7) // 8)
         self._count = 0
+        self._whole = ExitStack()
 
     def __enter__(self) -> Self:
         """Open temporary files beside the final ones."""
-        self._bits = open(self._temporary[0], "wb")
+        bits, index = (self._whole.enter_context(whole_file(file)) for file in self._files)
+        self._bits = open(bits, "wb")
         self._write_header()
-        self._index = open(self._temporary[1], "w", encoding="utf-8", newline="")
+        self._index = open(index, "w", encoding="utf-8", newline="")
         self._rows = csv.writer(self._index, lineterminator="\n")
         self._rows.writerow(INDEX_COLUMNS)
         return self
@@ -182,11 +184,7 @@ class PatchWriter:
         self._write_header()
         self._bits.close()
         self._index.close()
-        for temporary, file in zip(self._temporary, self._files, strict=True):
-            if error is None:
-                os.replace(temporary, file)
-            else:
-                temporary.unlink()
+        self._whole.__exit__(kind, error, trace)
 
     def _write_header(self) -> None:
         header = {"descr": "|u1", "fortran_order": False, "shape": (self._count, *self._shape)}

@@ -1,10 +1,11 @@
 """Page images from files and bilevel pages to files."""
 
-import os
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from dgmp.files import whole_file
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8"
@@ -42,7 +43,7 @@ def read_gray(path: Path | str) -> np.ndarray:
 def write_bilevel(path: Path | str, page: np.ndarray) -> None:
     """Write a page of ink 0 and background 255, uint8 (H, W), as a 1-bit PNG.
 
-    The file appears whole or not at all: it is written under a temporary name beside `path`.
+    The file appears whole or not at all.
 
     Raises:
         ValueError: the page has other values, or `path` does not end in .png.
@@ -52,9 +53,8 @@ def write_bilevel(path: Path | str, page: np.ndarray) -> None:
         raise ValueError(f"{path}: a bilevel page is written as PNG, name it *.png")
     if not is_binary(page):
         raise ValueError(f"{path}: a bilevel page has only ink 0 and background 255; binarize it")
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.png")
-    cv2.imwrite(str(temporary), page, [cv2.IMWRITE_PNG_BILEVEL, 1])
-    os.replace(temporary, path)
+    with whole_file(path) as part:
+        cv2.imwrite(str(part), page, [cv2.IMWRITE_PNG_BILEVEL, 1])
 
 
 def is_binary(page: np.ndarray) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from PIL import Image, ImageChops
 
+from dgmp.files import whole_file
 from pipeline.settings.cells import PoolingName
 
 # Okabe and Ito's palette, which colour-blind readers tell apart, and a dash pattern for print.
@@ -88,10 +88,8 @@ def save(figure: Figure, file: Path) -> None:
         else:
             figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
             content = pack_png(picture.getvalue())
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(file.name + ".part")
-    unfinished.write_bytes(content)
-    os.replace(unfinished, file)
+    with whole_file(file) as part:
+        part.write_bytes(content)
 
 
 def pack_png(content: bytes) -> bytes:

@@ -7,17 +7,17 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 
-def complaints(error: ValidationError, root: type[BaseModel]) -> list[str]:
+def settings_errors(error: ValidationError, root: type[BaseModel]) -> list[str]:
     """One line for each wrong key, as in `pooling.lamda: unknown key; allowed here: name, …`.
 
     Args:
         error: From the validation of the settings.
         root: The model of all settings; its unions are told apart by a field `source`.
     """
-    return [_complaint(detail, root) for detail in error.errors()]
+    return [_settings_error(detail, root) for detail in error.errors()]
 
 
-def _complaint(detail: Any, root: type[BaseModel]) -> str:
+def _settings_error(detail: Any, root: type[BaseModel]) -> str:
     key, allowed = _locate(detail["loc"], root)
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":

@@ -20,7 +20,7 @@ from pipeline.settings.data import (
     Binarize,
     Patches,
 )
-from pipeline.settings.errors import complaints
+from pipeline.settings.errors import settings_errors
 from pipeline.settings.protocol import overlay, overlay_key
 from pipeline.settings.training import (
     Backbone,
@@ -201,5 +201,5 @@ def _validated(content: dict[str, Any], path: Path, rename: Callable[[str], str]
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        lines = [f"{path}: {rename(line)}" for line in complaints(error, Params)]
+        lines = [f"{path}: {rename(line)}" for line in settings_errors(error, Params)]
         raise ParamsError("\n".join(lines)) from None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from dgmp.files import whole_file
 
 
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:
@@ -19,7 +20,5 @@ def csv_text(rows: Iterable[Iterable[Any]]) -> str:
 
 def write_text(file: Path, text: str) -> None:
     """Write a file in one step, so that no half-written table is ever read."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(file.name + ".part")
-    unfinished.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(unfinished, file)
+    with whole_file(file) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")

@@ -1,10 +1,7 @@
-"""Lists of pages, and folders that are replaced whole."""
+"""Lists of pages: file, label, split and group."""
 
 import csv
-import os
-import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,17 +45,3 @@ def write_pages(list_file: Path, pages: Iterable[Page]) -> None:
         rows = csv.writer(lines, lineterminator="\n")
         rows.writerow(Page._fields)
         rows.writerows(pages)
-
-
-@contextmanager
-def fresh_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty folder that takes the place of `folder` if the block ends without an error."""
-    building = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    try:
-        yield building
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(building, folder)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)

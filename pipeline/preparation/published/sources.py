@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +9,8 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from pipeline.settings.base import Count, Settings, Task
-from pipeline.settings.errors import complaints
+from pipeline.settings.errors import settings_errors
+from pipeline.shared.files import write_text
 
 SOURCES_FILE = Path("data/sources.yaml")
 CHECKSUMS_FILE = SOURCES_FILE.with_name("checksums.yaml")
@@ -124,7 +124,7 @@ def load_sources(file: Path = SOURCES_FILE) -> Sources:
     try:
         return Sources.model_validate(_yaml(file))
     except ValidationError as error:
-        lines = [f"{file}: {line}" for line in complaints(error, Sources)]
+        lines = [f"{file}: {line}" for line in settings_errors(error, Sources)]
         raise ValueError("\n".join(lines)) from None
 
 
@@ -139,7 +139,7 @@ def read_found(file: Path = CHECKSUMS_FILE) -> dict[str, Found]:
     try:
         return TypeAdapter(dict[str, Found]).validate_python(_yaml(file) or {})
     except ValidationError as error:
-        lines = [f"{file}: {line}" for line in complaints(error, Found)]
+        lines = [f"{file}: {line}" for line in settings_errors(error, Found)]
         raise ValueError("\n".join([*lines, f"take {file} back from git"])) from None
 
 
@@ -148,9 +148,7 @@ def record_found(name: str, found: Found, file: Path = CHECKSUMS_FILE) -> None:
     entries = read_found(file) | {name: found}
     content = {name: entry.model_dump(exclude_none=True) for name, entry in entries.items()}
     text = "# Of the first download; kept in git, so that everyone has the same files.\n"
-    part = file.with_name(f".{file.name}.part")
-    part.write_text(text + yaml.safe_dump(content), encoding="utf-8")
-    os.replace(part, file)
+    write_text(file, text + yaml.safe_dump(content))
 
 
 def _yaml(file: Path) -> Any:

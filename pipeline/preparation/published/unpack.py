@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import stat
 import zipfile
 import zlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+
+from dgmp.files import whole_file
 
 LARGEST_MEMBER = 512 << 20
 """Bytes; more than any page of the data sets has, unpacked."""
@@ -68,6 +70,10 @@ def read_member(archive: Path, member: str) -> bytes:
         raise ArchiveError(f"{archive}: {member} is damaged ({error}): get it anew") from None
 
 
+class _UnfitError(Exception):
+    """A file that the check refuses: it must not appear."""
+
+
 def unpack(
     archive: Path, member: str, target: Path, check: Callable[[Path], str | None]
 ) -> str | None:
@@ -83,19 +89,17 @@ def unpack(
         What is wrong, None if nothing is.
     """
     # The ending stays, since images are told apart by it.
-    part = target.with_name(f".part.{os.getpid()}.{target.name}")
     try:
-        with _opened(archive).open(member) as source, open(part, "wb") as file:
-            while piece := source.read(1 << 20):
-                file.write(piece)
-        wrong = check(part)
-        if wrong is None:
-            os.replace(part, target)
-        return wrong
+        with whole_file(target) as part:
+            with _opened(archive).open(member) as source, open(part, "wb") as file:
+                shutil.copyfileobj(source, file, 1 << 20)
+            if wrong := check(part):
+                raise _UnfitError(wrong)
+    except _UnfitError as error:
+        return str(error)
     except DAMAGED as error:
         return f"damaged in the archive ({error})"
-    finally:
-        part.unlink(missing_ok=True)
+    return None
 
 
 @lru_cache(maxsize=8)
