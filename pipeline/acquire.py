@@ -6,9 +6,9 @@ from typing import get_args
 
 from dgmp.files import whole_folder
 from pipeline.preparation.folder import take_from_folder
-from pipeline.preparation.published.download import downloads_of
-from pipeline.preparation.published.take import take_published
 from pipeline.preparation.synthetic import write_scribes
+from pipeline.published.download import downloads_of
+from pipeline.published.take import take_published
 from pipeline.settings.base import Task
 from pipeline.settings.data import AcquireFolder, AcquirePublished
 from pipeline.settings.params import Params, load_params

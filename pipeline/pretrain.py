@@ -4,9 +4,9 @@ import torch
 from safetensors.torch import save_file
 
 from dgmp.files import whole_file
-from pipeline.preparation.published.download import downloads_of
 from pipeline.pretraining.imagenet import imagenet_backbone
 from pipeline.pretraining.scribes import pretrain
+from pipeline.published.download import downloads_of
 from pipeline.settings.params import load_params
 from pipeline.settings.training import PretrainScribes
 from pipeline.shared.memory import keep_freed_memory

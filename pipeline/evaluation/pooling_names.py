@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import math
 
-from pipeline.settings.cells import Pooling
+from pipeline.settings.cells import Pooling, PoolingName
+
+LABELS: dict[PoolingName, str] = {
+    "avg": "Avg",
+    "avg_l2": "Avg + ℓ²",
+    "sum": "Sum",
+    "max": "Max",
+    "mixed": "Mixed, α",
+    "lse": "LSE, r",
+    "gem": "GeM, p",
+    "dgmp": "DGMP, λ",
+}
 
 
 def pooling_label(pooling: Pooling) -> str:
@@ -13,16 +24,11 @@ def pooling_label(pooling: Pooling) -> str:
     >>> pooling_label(Pooling.model_validate({"name": "dgmp", "lambda": 100000}))
     'DGMP, λ = 10⁵'
     """
-    return {
-        "avg": "Avg",
-        "avg_l2": "Avg + ℓ²",
-        "sum": "Sum",
-        "max": "Max",
-        "mixed": f"Mixed, α = {pooling.alpha:g}",
-        "lse": f"LSE, r = {pooling.r:g}",
-        "gem": f"GeM, p = {pooling.p:g}",
-        "dgmp": f"DGMP, λ = {_power_of_ten(pooling.lambda_)}",
-    }[pooling.name]
+    value = pooling.value
+    if value is None:
+        return LABELS[pooling.name]
+    shown = _power_of_ten(value) if pooling.name == "dgmp" else f"{value:g}"
+    return f"{LABELS[pooling.name]} = {shown}"
 
 
 def _power_of_ten(value: float) -> str:

@@ -1,1 +1,1 @@
-"""Pages and labels from the program itself, a folder, or the published data; splits; packing."""
+"""Pages and labels from the program itself or from a folder; splits; packing."""

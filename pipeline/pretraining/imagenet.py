@@ -7,7 +7,7 @@ import pickle
 import torch
 
 from dgmp.learning.models import Backbone, ResNet50, build_backbone
-from pipeline.preparation.published.download import Downloads
+from pipeline.published.download import Downloads
 from pipeline.settings.params import ParamsError, Profile
 
 

@@ -9,25 +9,39 @@ from pydantic import Field, model_validator
 from pipeline.settings.base import Count, Fraction, NonNegative, Positive, Seed, Settings, Task
 
 PoolingName = Literal["avg", "avg_l2", "dgmp", "gem", "lse", "max", "mixed", "sum"]
+PARAMETERS: dict[PoolingName, str] = {"dgmp": "lambda", "mixed": "alpha", "lse": "r", "gem": "p"}
 
 
 class Pooling(Settings):
-    """One pooling layer; `lambda` belongs to dgmp, `alpha` to mixed, `r` to lse, `p` to gem."""
+    """One pooling layer; `lambda` belongs to dgmp, `alpha` to mixed, `r` to lse, `p` to gem.
+
+    `multiplier` scales the learning rate of that parameter (section IV-C).
+    """
 
     name: PoolingName
-    lambda_: Positive = Field(1000.0, alias="lambda")
-    alpha: float = 0.5
-    r: Positive = 10.0
-    p: Positive = 3.0
+    lambda_: Positive | None = Field(None, alias="lambda")
+    alpha: float | None = None
+    r: Positive | None = None
+    p: Positive | None = None
+    multiplier: NonNegative | None = None
 
-    def arguments(self) -> dict[str, float]:
-        """Keyword arguments for `dgmp.build_pooling`."""
-        return {
-            "dgmp": {"lambda_init": self.lambda_},
-            "mixed": {"alpha_init": self.alpha},
-            "lse": {"r_init": self.r},
-            "gem": {"p_init": self.p},
-        }.get(self.name, {})
+    @model_validator(mode="after")
+    def has_its_parameter(self) -> Pooling:
+        if self.parameter is not None and self.value is None:
+            raise ValueError(f"name {self.name} goes with a number for {self.parameter}")
+        return self
+
+    @property
+    def parameter(self) -> str | None:
+        """Name of the layer's own parameter in params.yaml; None without one."""
+        return PARAMETERS.get(self.name)
+
+    @property
+    def value(self) -> float | None:
+        """Initial value of the layer's own parameter."""
+        return {"lambda": self.lambda_, "alpha": self.alpha, "r": self.r, "p": self.p}.get(
+            self.parameter or ""
+        )
 
 
 class Cell(Settings):
@@ -36,7 +50,6 @@ class Cell(Settings):
     task: Task
     pooling: str
     margin: Positive | None = None
-    pooling_multiplier: NonNegative = 1.0
 
     @model_validator(mode="after")
     def margin_belongs_to_writers(self) -> Cell:
@@ -45,13 +58,22 @@ class Cell(Settings):
         return self
 
 
+class Multipliers(Settings):
+    """Of the learning rate of the pooling's own parameter, by the pooling's name."""
+
+    dgmp: NonNegative
+    gem: NonNegative
+    lse: NonNegative
+    mixed: NonNegative
+
+
 class Variant(Settings):
-    """`pooling_multiplier` null: as in the table cells of that kind of pooling."""
+    """One run beside the tables; `margin` goes with task writers alone."""
 
     task: Task
     margin: Positive
     seed: Seed
-    pooling_multiplier: NonNegative | None
+    multiplier: Multipliers
 
 
 class Compare(Settings):

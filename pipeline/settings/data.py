@@ -52,7 +52,7 @@ class Labels(Settings):
     """A labels.csv below the folder; rows with the same `group` value stay on one side."""
 
     labels: str | None
-    group: str | None = None
+    group: str | None
 
 
 class AcquireFolder(Settings):
@@ -94,9 +94,9 @@ class Patches(Settings):
 
     size: Count
     stride: Count
-    test_stride: Count | None = None
-    margin_right: Annotated[int, Field(ge=0)] = 0
-    end: Literal["inclusive", "exclusive"] = "inclusive"
-    train_on_validation: bool = False
+    test_stride: Count | None
+    margin_right: Annotated[int, Field(ge=0)]
+    end: Literal["inclusive", "exclusive"]
+    train_on_validation: bool
     sigma: Positive
     threshold: NonNegative

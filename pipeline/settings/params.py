@@ -21,7 +21,7 @@ from pipeline.settings.data import (
     Patches,
 )
 from pipeline.settings.errors import settings_errors
-from pipeline.settings.protocol import overlay, overlay_key
+from pipeline.settings.layers import with_defaults, with_protocol, written_at
 from pipeline.settings.training import (
     Backbone,
     Compute,
@@ -56,8 +56,7 @@ class Profile(Settings):
     pretrain: Annotated[PretrainScribes | PretrainImageNet, Field(discriminator="source")]
     workers: Count
     loading_threads: Count
-    checkpoint_seconds: NonNegative = 0.0
-    compute: Compute
+    checkpoint_seconds: NonNegative
     writers: Writers
     scripts_a: Scripts
     scripts_b: Scripts
@@ -77,21 +76,11 @@ class Profiles(Settings):
     paper: Profile
 
 
-class Overlay(Settings):
+class Protocols(Settings):
     """Settings laid over those of profile paper, over cells and over poolings."""
 
-    titles: dict[str, Any] = Field(default_factory=dict)
-    patches: dict[str, Any] = Field(default_factory=dict)
-    writers: dict[str, Any] = Field(default_factory=dict)
-    scripts_a: dict[str, Any] = Field(default_factory=dict)
-    scripts_b: dict[str, Any] = Field(default_factory=dict)
-    cells: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    poolings: dict[str, dict[str, Any]] = Field(default_factory=dict)
-
-
-class Protocols(Settings):
-    paper: Overlay | None
-    authors_code: Overlay | None = Field(alias="authors-code")
+    paper: dict[str, dict[str, Any]] | None
+    authors_code: dict[str, dict[str, Any]] | None = Field(alias="authors-code")
 
 
 class Params(Settings):
@@ -108,6 +97,7 @@ class Params(Settings):
     untrained: dict[str, Cell]
     tables: Tables
     compare: Compare
+    compute: Compute
     profiles: Profiles
 
     @model_validator(mode="after")
@@ -131,6 +121,12 @@ class Params(Settings):
                         f"{section}.{name}.pooling: {cell.pooling!r} is not one of poolings: "
                         + ", ".join(self.poolings)
                     )
+        for name, pooling in self.poolings.items():
+            if pooling.parameter and pooling.multiplier is None:
+                raise ValueError(
+                    f"poolings.{name}: needs a multiplier of the learning rate of "
+                    f"{pooling.parameter}, 1 for none"
+                )
         for table, rows in self.tables:
             for name in rows:
                 if name not in self.cells:
@@ -184,22 +180,28 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
         raise ParamsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise ParamsError(f"{path} must hold a mapping of settings, got {type(content).__name__}")
-    params = _validated(content, path)
-    for protocol in content["protocols"]:
+    laid = with_defaults(content)
+    params = _validated(laid, path, partial(written_at, content=content))
+    for protocol in laid["protocols"]:
         chosen = (params.profile, params.protocol) == ("paper", protocol)
         try:
-            overlaid = overlay(content, protocol, chosen=chosen)
+            under = with_protocol(laid, protocol, chosen=chosen)
         except ValueError as error:
             raise ParamsError(f"{path}: {error}") from None
-        under = _validated(overlaid, path, partial(overlay_key, protocol=protocol))
+        checked = _validated(under, path, partial(_under_protocol, protocol=protocol))
         if chosen:
-            params = under
+            params = checked
     return params
 
 
-def _validated(content: dict[str, Any], path: Path, rename: Callable[[str], str] = str) -> Params:
+def _under_protocol(line: str, protocol: str) -> str:
+    return f"protocols.{protocol}.{line.removeprefix('profiles.paper.')}"
+
+
+def _validated(content: dict[str, Any], path: Path, place: Callable[[str], str]) -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        lines = [f"{path}: {rename(line)}" for line in settings_errors(error, Params)]
-        raise ParamsError("\n".join(lines)) from None
+        # A wrong default is one of every profile.
+        lines = dict.fromkeys(place(line) for line in settings_errors(error, Params))
+        raise ParamsError("\n".join(f"{path}: {line}" for line in lines)) from None

@@ -47,9 +47,9 @@ class Schedule(Settings):
     decay_start: Annotated[int, Field(ge=0)]
     learning_rate: Positive
     weight_decay: NonNegative
-    pooling_weight_decay: NonNegative = 0.0
-    keep_pooling_multiplier: bool = True
-    tested_model: Literal["best", "final"] = "best"
+    pooling_weight_decay: NonNegative
+    keep_pooling_multiplier: bool
+    tested_model: Literal["best", "final"]
     evaluation_batch: Count
     last_stride: Literal[1, 2]
 
@@ -74,12 +74,12 @@ class Writers(Schedule):
     writers_per_batch: Annotated[int, Field(ge=2)]
     patches_per_writer: Annotated[int, Field(ge=2)]
     validate_every: Count
-    mining: Literal["hardest", "all-positives"] = "hardest"
-    reduction: Literal["active", "sum"] = "active"
-    distance: Literal["sqeuclidean", "cosine"] = "sqeuclidean"
-    resize: Count | None = None
-    standardize: bool = True
-    normalize: bool = True
+    mining: Literal["hardest", "all-positives"]
+    reduction: Literal["active", "sum"]
+    distance: Literal["sqeuclidean", "cosine"]
+    resize: Count | None
+    standardize: bool
+    normalize: bool
 
 
 class Augmentation(Settings):
@@ -92,9 +92,9 @@ class Augmentation(Settings):
     rotation: NonNegative
     brightness: NonNegative
     contrast: NonNegative
-    rotation_sampling: Literal["linear", "nearest"] = "linear"
-    corners: Literal["parchment", "black"] = "parchment"
-    jitter: Literal["brightness-first", "shuffled"] = "brightness-first"
+    rotation_sampling: Literal["linear", "nearest"]
+    corners: Literal["parchment", "black"]
+    jitter: Literal["brightness-first", "shuffled"]
 
 
 class Scripts(Schedule):
@@ -107,10 +107,10 @@ class Scripts(Schedule):
     head_multiplier: Positive
     batch_size: Annotated[int, Field(ge=2)]
     crop: Count
-    mean: Fraction | None = None
-    sd: Positive | None = None
-    resampling: Literal["area", "bilinear"] = "area"
-    validation_drops_last: bool = False
+    mean: Fraction | None
+    sd: Positive | None
+    resampling: Literal["area", "bilinear"]
+    validation_drops_last: bool
     augmentation: Augmentation
 
     @model_validator(mode="after")

@@ -16,15 +16,15 @@ from typing import NamedTuple
 import requests
 from tqdm import tqdm
 
-from pipeline.preparation.published.download import (
+from pipeline.published.download import (
     MIRROR,
     Downloads,
     MismatchError,
     downloads_of,
     verify,
 )
-from pipeline.preparation.published.resuming import TIMEOUT
-from pipeline.preparation.published.take import REPORT
+from pipeline.published.resuming import TIMEOUT
+from pipeline.published.take import REPORT
 from pipeline.settings.params import load_params
 from pipeline.shared.stage import run
 

@@ -136,7 +136,7 @@ def _join(params: Params) -> Processes:
     # Without a launcher an accelerator is made by each run, which may be a forked process.
     if process_count() == 1:
         return ALONE
-    processes = processes_of(build_accelerator(params.active.compute))
+    processes = processes_of(build_accelerator(params.compute))
     if processes.device.type == "cpu" and processes.main:
         log.warning(
             "%d processes on a CPU: batch statistics are not synchronized, so that the result "
@@ -162,7 +162,7 @@ def _train_into(params: Params, data: TaskData[Any], around: dict[str, Any], job
             "identity": job.identity.parts,
             "device": device(),
             "processes": process_count(),
-            "compute": params.active.compute.model_dump(),
+            "compute": params.compute.model_dump(),
             "started": begun.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - clock, 1),
             "resumed_after": fit.resumed_after,

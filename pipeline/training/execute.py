@@ -59,7 +59,7 @@ def train_run(
     Returns:
         The log.
     """
-    accelerator = build_accelerator(params.active.compute)
+    accelerator = build_accelerator(params.compute)
     main = accelerator.is_main_process
     train = train_writers if run.cell.task == "writers" else train_scripts
     schedule = params.active.schedule(run.cell.task)

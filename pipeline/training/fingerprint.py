@@ -47,11 +47,15 @@ def identify(params: Params, run: Run, digests: Mapping[str, str]) -> Identity:
     profile = params.active
     settings = {
         "cell": run.cell.model_dump(),
-        "pooling": run.pooling.model_dump(),
+        "pooling": {
+            "name": run.pooling.name,
+            "value": run.pooling.value,
+            "multiplier": run.pooling.multiplier,
+        },
         "seed": run.seed,
         "trained": run.trained,
         "backbone": profile.backbone.model_dump(),
-        "compute": profile.compute.model_dump(),
+        "compute": params.compute.model_dump(),
         "schedule": profile.schedule(run.cell.task).model_dump(exclude={"seeds"}),
     }
     # Written and read once, so that tuples become lists, as in a file.

@@ -102,7 +102,18 @@ def starting_parts(params: Params, run: Run) -> tuple[Backbone, GlobalPooling]:
         last_stride=profile.schedule(run.cell.task).last_stride,
     )
     backbone.load_state_dict(load_file(params.data / "pretrain" / "weights.safetensors"))
-    return backbone, build_pooling(run.pooling.name, **run.pooling.arguments())
+    return backbone, build_pooling(run.pooling.name, **pooling_arguments(run.pooling))
+
+
+def pooling_arguments(pooling: Pooling) -> dict[str, float]:
+    """Keyword arguments of the layer for `dgmp.build_pooling`.
+
+    >>> pooling_arguments(Pooling(name="dgmp", lambda_=500))
+    {'lambda_init': 500.0}
+    """
+    if pooling.value is None:
+        return {}
+    return {f"{pooling.parameter}_init": pooling.value}
 
 
 def optimizer_settings(settings: Schedule, run: Run, head: float = 1.0) -> OptimizerSettings:
@@ -111,6 +122,6 @@ def optimizer_settings(settings: Schedule, run: Run, head: float = 1.0) -> Optim
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         pooling_weight_decay=settings.pooling_weight_decay,
-        pooling_multiplier=run.cell.pooling_multiplier,
+        pooling_multiplier=1.0 if run.pooling.multiplier is None else run.pooling.multiplier,
         head_multiplier=head,
     )

@@ -34,7 +34,7 @@ def train_scripts(
     processes = workshop.processes
     model = prepare(
         Classifier(standardize, backbone, pooling, classes=len(data.classes)),
-        params.active.compute,
+        params.compute,
         processes,
     )
     classify = partial(

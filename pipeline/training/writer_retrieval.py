@@ -41,7 +41,7 @@ def train_writers(
             scale=side / data.train.size,
             normalize=settings.normalize,
         ),
-        params.active.compute,
+        params.compute,
         processes,
     )
     assert run.cell.margin is not None  # params.py: a margin goes with task writers

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import torch
 import yaml
+from pipeline.settings.protocol import overlay
 from torch.utils.flop_counter import FlopCounterMode
 
 from dgmp.learning.models import ResNet50
 from pipeline.settings.base import Task
 from pipeline.settings.params import PARAMS_FILE, Params
-from pipeline.settings.protocol import overlay
 from pipeline.settings.training import Writers
 
 PATCHES_A_PAGE = 32

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import requests
 
-from pipeline.preparation.published.download import Downloads
-from pipeline.preparation.published.sources import Found, Sources, record_found
+from pipeline.published.download import Downloads
+from pipeline.published.sources import Found, Sources, record_found
 from pipeline.tools.check_data import acquired, advice, state_of, table
 from tests.rehearsal.server import serve
 

@@ -14,13 +14,13 @@ import yaml
 
 from dgmp.images.binarization import binarize
 from pipeline.preparation.folder import Row, hold_out_writers
-from pipeline.preparation.published import resuming, unpack
-from pipeline.preparation.published import take as published
-from pipeline.preparation.published.discrepancies import against_official, drop_doubled, overlaps
-from pipeline.preparation.published.download import Downloads
-from pipeline.preparation.published.page_lists import Listed, key_of, read_list, read_official
-from pipeline.preparation.published.sources import DataSet, Part, Sources, load_sources, read_found
-from pipeline.preparation.published.take import take_published
+from pipeline.published import resuming, unpack
+from pipeline.published import take as published
+from pipeline.published.discrepancies import against_official, drop_doubled, overlaps
+from pipeline.published.download import Downloads
+from pipeline.published.page_lists import Listed, key_of, read_list, read_official
+from pipeline.published.sources import DataSet, Part, Sources, load_sources, read_found
+from pipeline.published.take import take_published
 from pipeline.settings.data import AcquirePublished
 from pipeline.settings.params import load_params
 from pipeline.shared.page_lists import Page

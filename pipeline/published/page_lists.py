@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.preparation.published.sources import DataSet, Part
+from pipeline.published.sources import DataSet, Part
 
 WRITER_PAGE = re.compile(r"(\d+)-(?:\d+-)?IMG_MAX[_-]?(\d+)(?:\.(?:png|jpe?g))?", re.IGNORECASE)
 

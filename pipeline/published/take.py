@@ -15,7 +15,7 @@ import numpy as np
 
 from dgmp.images.reading import read_gray
 from pipeline.preparation.folder import Row, check_splits, hold_out_writers
-from pipeline.preparation.published.discrepancies import (
+from pipeline.published.discrepancies import (
     Difference,
     Overlap,
     against_official,
@@ -24,11 +24,11 @@ from pipeline.preparation.published.discrepancies import (
     write_counts,
     write_rows,
 )
-from pipeline.preparation.published.download import Downloads
-from pipeline.preparation.published.page_lists import Listed, key_of, read_list
-from pipeline.preparation.published.resuming import check_room
-from pipeline.preparation.published.sources import DataSet, File
-from pipeline.preparation.published.unpack import ArchiveError, members, read_member, unpack
+from pipeline.published.download import Downloads
+from pipeline.published.page_lists import Listed, key_of, read_list
+from pipeline.published.resuming import check_room
+from pipeline.published.sources import DataSet, File
+from pipeline.published.unpack import ArchiveError, members, read_member, unpack
 from pipeline.settings.base import Task
 from pipeline.settings.data import AcquirePublished
 from pipeline.shared.page_lists import Page

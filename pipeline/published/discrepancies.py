@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.preparation.published.page_lists import Listed, read_official
-from pipeline.preparation.published.sources import DataSet
+from pipeline.published.page_lists import Listed, read_official
+from pipeline.published.sources import DataSet
 
 
 class Difference(NamedTuple):

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import pytest
 import requests
 
-from pipeline.preparation.published import resuming
-from pipeline.preparation.published.download import Downloads, MismatchError
-from pipeline.preparation.published.sources import Sources, read_found
+from pipeline.published import resuming
+from pipeline.published.download import Downloads, MismatchError
+from pipeline.published.sources import Sources, read_found
 from tests.rehearsal.server import Site, serve
 
 NAME = "pages.zip"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.preparation.published import unpack
-from pipeline.preparation.published.unpack import ArchiveError, members, read_member
+from pipeline.published import unpack
+from pipeline.published.unpack import ArchiveError, members, read_member
 
 LINK = (stat.S_IFLNK | 0o777) << 16
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import pooch
 import requests
 
-from pipeline.preparation.published.resuming import TIMEOUT, Resuming, TransientError, check_room
-from pipeline.preparation.published.sources import (
+from pipeline.published.resuming import TIMEOUT, Resuming, TransientError, check_room
+from pipeline.published.sources import (
     CHECKSUMS_FILE,
     SOURCES_FILE,
     Found,

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.preparation.published.sources import Found, load_sources, read_found, record_found
+from pipeline.published.sources import Found, load_sources, read_found, record_found
 
 FILE = Path(__file__).parents[3] / "data" / "sources.yaml"
 SUM = f"sha256:{'0' * 64}"
