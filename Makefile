@@ -27,7 +27,7 @@ repro: setup  ## Run the pipeline of the profile in params.yaml
 # the others from running.
 train-cells: setup  ## The same, with all that trains side by side: make train-cells GPUS=8
 	$(RUN) dvc repro patches pretrain
-	$(RUN) dvc stage list --name-only | grep -E '^(train@|variant$$|baseline$$)' | sort -r | \
+	$(RUN) dvc stage list --name-only | grep -E '^((train|untrained)@|variant$$)' | sort -r | \
 		$(RUN) xargs -P $(GPUS) -n 1 --process-slot-var=SLOT \
 		sh -c 'IFS=,; set -- $${CUDA_VISIBLE_DEVICES-$$SLOT}; shift $$(($$# ? SLOT % $$# : 0)); \
 			CUDA_VISIBLE_DEVICES=$$1 dvc --wait-for-lock repro --single-item "$$0" || exit 1'

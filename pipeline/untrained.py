@@ -1,8 +1,9 @@
-"""Stage untrained: the starting network without fine-tuning, on every task."""
+"""Stage untrained: the starting network without fine-tuning, `python -m pipeline.untrained <row>`."""
 
+import sys
 from functools import partial
 
-from pipeline.settings.params import load_params
+from pipeline.settings.params import ParamsError, load_params
 from pipeline.shared.launcher import launched
 from pipeline.shared.stage import run
 from pipeline.training.cell import train_cell
@@ -11,9 +12,12 @@ from pipeline.training.run import Run
 
 def main() -> None:
     params = load_params()
-    for name, cell in params.untrained.items():
-        start = Run(name, cell, params.poolings[cell.pooling], seed=0, trained=False)
-        train_cell(params, [start], params.data / "untrained" / name)
+    name = sys.argv[1] if len(sys.argv) == 2 else ""
+    if name not in params.untrained:
+        raise ParamsError(f"row {name!r} is not one of untrained: {', '.join(params.untrained)}")
+    cell = params.untrained[name]
+    start = Run(name, cell, params.poolings[cell.pooling], seed=0, trained=False)
+    train_cell(params, [start], params.data / "untrained" / name)
 
 
 if __name__ == "__main__":

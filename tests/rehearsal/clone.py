@@ -16,8 +16,6 @@ ROOT = Path(__file__).parents[2]
 WRITERS, SCRIPTS = "writers-dgmp-1k-m01", ["scripts-a-dgmp-5k", "scripts-b-avg"]
 CELLS = [WRITERS, *SCRIPTS]
 PAGE = {"height": 96, "width": 120, "line_pitch": 24}
-# Modules that are run, but not by DVC.
-COMMANDS = {"check_data", "readme"}
 
 
 class Clone:
@@ -77,7 +75,7 @@ class Clone:
 
     def reports(self, profile: str = "scribes") -> dict[str, bytes]:
         folder = self.folder / "reports" / profile
-        return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+        return {path.name: path.read_bytes() for path in sorted(folder.rglob("*.*"))}
 
     def metrics(self, profile: str = "scribes") -> dict[str, Any]:
         return json.loads(self.reports(profile)["metrics.json"])
@@ -97,6 +95,9 @@ def toy(settings: dict[str, Any]) -> dict[str, Any]:
     settings["cells"] = {name: settings["cells"][name] for name in CELLS}
     names = ["writers-avg-untrained", "scripts-b-avg-untrained"]
     settings["untrained"] = {name: settings["untrained"][name] for name in names}
+    listed = [*settings["cells"].values(), *settings["untrained"].values()]
+    poolings = {cell["pooling"]: settings["poolings"][cell["pooling"]] for cell in listed}
+    settings["poolings"] = poolings
     settings["tables"] = {"table1": [WRITERS], "table2": [WRITERS], "table3": SCRIPTS}
     scripts = PAGE | {"train": 12, "validation": 12, "test": 12}
     writers = PAGE | {"train_scribes": 4, "train_pages": 2, "test_scribes": 2, "test_pages": 2}
@@ -105,16 +106,15 @@ def toy(settings: dict[str, Any]) -> dict[str, Any]:
     acquire = settings["profiles"]["scribes"]["acquire"]
     for task, size in (("writers", writers), ("scripts_a", scripts), ("scripts_b", scripts)):
         acquire[task] |= size
+    small = PAGE | {"scribes": 3, "pages": 1, "crop": 40, "batch_size": 8, "steps": 2}
+    settings["defaults"]["pretrain"] |= small
     for name in ("scribes", "manuscripts", "paper"):
         profile = settings["profiles"][name]
         # One profile in processes side by side, and one in a single process, which starts faster.
         profile["workers"] = 2 if name == "scribes" else 1
         profile["patches"] |= {"size": 40, "stride": 24, "threshold": 60}
         profile["backbone"] = {"name": "narrow", "width": 2}
-        if name == "paper":
-            profile["pretrain"] = dict(settings["profiles"]["scribes"]["pretrain"])
-        profile["pretrain"] |= PAGE | {"scribes": 3, "pages": 1}
-        profile["pretrain"] |= {"crop": 40, "batch_size": 8, "steps": 2}
+        profile["pretrain"] = {"source": "scribes"}
         profile["writers"] |= schedule | batch | {"seeds": [0, 1]}
         for task in ("scripts_a", "scripts_b"):
             profile[task] |= schedule | {"batch_size": 6, "crop": 32, "seeds": [0, 1]}

@@ -2,7 +2,11 @@
 
 import csv
 import json
-from collections.abc import Iterator
+import shutil
+import sys
+from copy import deepcopy
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +16,9 @@ import pytest
 import yaml
 
 from dgmp.scribes import SCRIPT_TYPES, draw_scribe, write_page
+from tests.pipeline.test_wings import DOORS, WINGS, modules, needed
 from tests.rehearsal.clone import (
     CELLS,
-    COMMANDS,
     ROOT,
     SCRIPTS,
     WRITERS,
@@ -24,10 +28,20 @@ from tests.rehearsal.clone import (
     restored,
     toy,
 )
+from tests.rehearsal.staleness import (
+    NAMES,
+    WITHOUT_EFFECT,
+    changed,
+    closure,
+    downstream,
+    leaves,
+    other,
+    stale,
+)
 
+STAGES = {path.stem for path in (ROOT / "pipeline").glob("*.py")} - {"__init__"}
 # DVC keeps no run cache of stages whose outputs git tracks; they take seconds each.
-DRAWN = {"diagram", "samples", "figures", "margins", "confusion", "rankings", "gallery", "lambdas"}
-REPORTERS = {"tables", "metrics", "report", *DRAWN}
+REPORTERS = {"tables", "figures", "report", "metrics"}
 
 pytestmark = pytest.mark.rehearsal
 
@@ -40,7 +54,7 @@ def clone(tmp_path_factory) -> Clone:
 def test_repro_makes_all_tables_and_figures(clone):
     said = clone.repro()
     stages = [name.split("@")[0] for name in ran(said)]
-    assert set(stages) == {path.stem for path in _stage_modules()}
+    assert set(stages) == STAGES
     assert stages.count("train") == len(CELLS)
     reports = clone.first_reports = clone.reports()
     assert set(reports) >= {f"table{i}.{kind}" for i in (1, 2, 3) for kind in ("csv", "md", "tex")}
@@ -68,17 +82,62 @@ def test_repro_makes_all_tables_and_figures(clone):
     assert 0 <= metrics["table3"][SCRIPTS[0]]["ensemble"] <= 100
 
 
-def _stage_modules() -> Iterator[Path]:
-    for path in (ROOT / "pipeline").glob("*.py"):
-        is_run = 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
-        if is_run and path.stem not in COMMANDS:
-            yield path
-
-
 def test_a_second_repro_runs_nothing(clone):
     said = clone.repro()
     assert "Data and pipelines are up to date." in said
     assert not ran(said)
+
+
+@pytest.fixture
+def dvc_home(clone, monkeypatch):
+    """DVC in this process works as the clone's own commands do."""
+    for key, value in clone.environment.items():
+        if key.startswith("DVC_"):
+            monkeypatch.setenv(key, value)
+
+
+def test_every_setting_reruns_what_reads_it(clone, dvc_home, tmp_path):
+    # All stages once more in a copy, to see which settings they read.
+    copy = Clone(tmp_path / "copy")
+    shutil.copytree(clone.folder, copy.folder)
+    shutil.rmtree(copy.folder / "data" / "scribes" / "runs")
+    copy.adapt(lambda settings: settings | {"defaults": settings["defaults"] | {"workers": 1}})
+    below = downstream(clone.folder)
+    said = copy.run(sys.executable, "-m", "tests.rehearsal.recorder", *below)
+    read = json.loads(said.splitlines()[-1])
+    file = clone.folder / "params.yaml"
+    settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    others = {f"profiles.{name}." for name in settings["profiles"]} - {"profiles.scribes."}
+    for path in leaves(settings):
+        key = ".".join(path)
+        if key in {*WITHOUT_EFFECT, *NAMES} or key.startswith(("protocols.", *others)):
+            continue
+        changes = deepcopy(settings)
+        *sections, last = path
+        section = reduce(getitem, sections, changes)
+        section[last] = other(section[last], last, settings)
+        with changed(file, yaml.safe_dump(changes, sort_keys=False)):
+            reruns = stale(clone.folder)
+        resolved = key.replace("defaults.", "profiles.scribes.", 1)
+        readers = {name for name, keys in read.items() if resolved in keys}
+        assert reruns, key
+        assert closure(reruns, below) == closure(readers, below), key
+
+
+def test_every_module_reruns_the_stages_that_import_its_wing(clone, dvc_home):
+    stages = downstream(clone.folder)
+    places = [(wing, file) for wing in WINGS for file in modules(wing)]
+    places += [(f"pipeline/{door}.py", ROOT / f"pipeline/{door}.py") for door in DOORS]
+    for place, original in places:
+        file = clone.folder / original.relative_to(ROOT)
+        expected = {
+            name
+            for name in stages
+            if place in needed(name.partition("@")[0])
+            or place == f"pipeline/{name.partition('@')[0]}.py"
+        }
+        with changed(file, original.read_text(encoding="utf-8") + "\n# changed\n"):
+            assert stale(clone.folder) == expected, file
 
 
 def test_a_variant_runs_without_the_tables(clone):

@@ -1,0 +1,71 @@
+"""What `dvc status` says after a change, and what a change should reach."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dvc.repo import Repo
+from networkx import ancestors, topological_sort
+
+# They change no result: how many processes and threads, how often checkpoints are made, and where
+# files lie that would be downloaded otherwise.
+WITHOUT_EFFECT = {
+    "mirror",
+    "defaults.workers",
+    "defaults.loading_threads",
+    "defaults.checkpoint_seconds",
+}
+NAMES = ("profile", "protocol")
+"""They change which files and sections a stage is about, see the tests of profiles."""
+
+
+def leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The paths of all settings of a params.yaml."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from leaves(value, (*path, key))
+    else:
+        yield path
+
+
+def other(value: Any, key: str, settings: dict[str, Any]) -> Any:
+    """Another value for a setting, one with which dvc.yaml can still be read."""
+    if key in ("task", "pooling"):
+        names = ["writers", "scripts_a", "scripts_b"] if key == "task" else settings["poolings"]
+        return next(name for name in names if name != value)
+    if isinstance(value, list):
+        return [*value, value[0]]
+    if isinstance(value, bool):
+        return not value
+    return "another" if isinstance(value, str) else (value or 0) + 1
+
+
+@contextmanager
+def changed(file: Path, content: str) -> Iterator[None]:
+    """A file with other content, for a while."""
+    before = file.read_bytes()
+    file.write_text(content, encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.write_bytes(before)
+
+
+def stale(folder: Path) -> set[str]:
+    """The stages that DVC would run because of what changed in their own deps and params."""
+    with Repo(str(folder)) as repo:
+        return {address.rpartition(":")[2] for address in repo.status()}
+
+
+def downstream(folder: Path) -> dict[str, set[str]]:
+    """By stage, in the order in which they run, itself and the stages that use its outputs."""
+    with Repo(str(folder)) as repo:
+        graph = repo.index.graph  # from a stage to those that it uses
+        order = list(topological_sort(graph.reverse()))
+        return {s.name: {s.name} | {user.name for user in ancestors(graph, s)} for s in order}
+
+
+def closure(stages: Iterable[str], below: dict[str, set[str]]) -> set[str]:
+    """The stages that run if these do."""
+    return set().union(*(below[name] for name in stages))
