@@ -1,4 +1,4 @@
-"""Stage untrained: the starting network without fine-tuning, `python -m pipeline.untrained <row>`."""
+"""Stage untrained: the starting network as it is, `python -m pipeline.untrained <row>`."""
 
 import sys
 from functools import partial
