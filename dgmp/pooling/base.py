@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dgmp.pooling.bound import lower_bound
+from dgmp.pooling.tracing import Proxy, fx_node
 
 
 class GlobalPooling(nn.Module):
@@ -35,7 +36,7 @@ class GlobalPooling(nn.Module):
             ValueError: x has fewer than three axes or an empty one, or is not floating point; the
                 mask does not fit, or leaves a sample without location.
         """
-        phi, mask, _ = self._flatten(x, mask)
+        phi, mask, _ = flatten_locations(x, mask, channels_last=self.channels_last)
         return self._pool(phi, mask)
 
     def _pool(self, phi: Tensor, mask: Tensor | None) -> Tensor:
@@ -44,24 +45,6 @@ class GlobalPooling(nn.Module):
 
     def extra_repr(self) -> str:
         return "channels_last=True" if self.channels_last else ""
-
-    def _flatten(
-        self, x: Tensor, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor | None, tuple[int, ...]]:
-        """Descriptors (B, D, N), mask (B, N), and the spatial shape."""
-        if x.ndim < 3:
-            layout = "(B, *spatial, D)" if self.channels_last else "(B, D, *spatial)"
-            raise ValueError(f"x must be {layout}, got {tuple(x.shape)}")
-        spatial = tuple(x.shape[1:-1] if self.channels_last else x.shape[2:])
-        if mask is not None:
-            if tuple(mask.shape) != (x.shape[0], *spatial):
-                raise ValueError(
-                    f"mask must be {(x.shape[0], *spatial)} for x {tuple(x.shape)}, "
-                    f"got {tuple(mask.shape)}"
-                )
-            mask = mask.flatten(start_dim=1)
-        phi = x.flatten(1, -2).mT if self.channels_last else x.flatten(start_dim=2)
-        return phi, mask, spatial
 
 
 class ParametricPooling(GlobalPooling):
@@ -110,3 +93,24 @@ class ParametricPooling(GlobalPooling):
         shown = "meta" if parameter.is_meta else f"{self.value.item():g}"
         own = f"{self.name.rstrip('_')}={shown}, learnable={parameter.requires_grad}"
         return ", ".join(filter(None, [own, super().extra_repr()]))
+
+
+def flatten_locations(
+    x: Tensor, mask: Tensor | None, *, channels_last: bool
+) -> tuple[Tensor, Tensor | None, tuple[int, ...]]:
+    """Descriptors (B, D, N), mask (B, N), and the spatial shape."""
+    if isinstance(x, Proxy) or isinstance(mask, Proxy):
+        return fx_node(flatten_locations, x, mask, channels_last=channels_last)
+    if x.ndim < 3:
+        layout = "(B, *spatial, D)" if channels_last else "(B, D, *spatial)"
+        raise ValueError(f"x must be {layout}, got {tuple(x.shape)}")
+    spatial = tuple(x.shape[1:-1] if channels_last else x.shape[2:])
+    if mask is not None:
+        if tuple(mask.shape) != (x.shape[0], *spatial):
+            raise ValueError(
+                f"mask must be {(x.shape[0], *spatial)} for x {tuple(x.shape)}, "
+                f"got {tuple(mask.shape)}"
+            )
+        mask = mask.flatten(start_dim=1)
+    phi = x.flatten(1, -2).mT if channels_last else x.flatten(start_dim=2)
+    return phi, mask, spatial

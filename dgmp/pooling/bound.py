@@ -7,6 +7,8 @@ from typing import Any
 from torch import Tensor
 from torch.autograd import Function
 
+from dgmp.pooling.tracing import Proxy, fx_node
+
 
 def lower_bound(x: Tensor, floor: float) -> Tensor:
     """max(x, floor), whose gradient passes unless it would push x further below the floor.
@@ -21,6 +23,8 @@ def lower_bound(x: Tensor, floor: float) -> Tensor:
         >>> x.grad
         tensor(-3.)
     """
+    if isinstance(x, Proxy):
+        return fx_node(lower_bound, x, floor)
     bounded: Tensor = _LowerBound.apply(x, floor)
     return bounded
 

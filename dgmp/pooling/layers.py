@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from dgmp.pooling import functional
-from dgmp.pooling.base import GlobalPooling, ParametricPooling
+from dgmp.pooling.base import GlobalPooling, ParametricPooling, flatten_locations
+from dgmp.pooling.tracing import Proxy, fx_node
 
 
 class DGMP(ParametricPooling):
@@ -120,17 +121,16 @@ class DGMP(ParametricPooling):
         Raises:
             ValueError: as `dgmp.pooling.functional.generalized_max_pool`.
         """
-        phi, mask, spatial = self._flatten(x, mask)
-        found = functional.generalized_max_pool(
-            phi,
-            self.value if lambda_ is None else lambda_,
+        return _descriptors(
+            x,
+            self.value,
+            lambda_,
             mask=mask,
             return_weights=return_weights,
+            normalize=self.normalize,
+            channels_last=self.channels_last,
             cg_iterations=self.cg_iterations,
         )
-        pooled, alpha = found if isinstance(found, tuple) else (found, None)
-        pooled = (_unit(pooled) if self.normalize else pooled).to(x.dtype)
-        return pooled if alpha is None else (pooled, alpha.unflatten(1, spatial))
 
     def extra_repr(self) -> str:
         iterations = self.cg_iterations
@@ -223,8 +223,47 @@ class GeneralizedMeanPooling(ParametricPooling):
         return functional.generalized_mean_pool(phi, self.value, mask=mask)
 
 
+def _descriptors(
+    x: Tensor,
+    own_lambda: Tensor,
+    lambda_: Tensor | float | None,
+    *,
+    mask: Tensor | None,
+    return_weights: bool,
+    normalize: bool,
+    channels_last: bool,
+    cg_iterations: int | None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """What `DGMP.forward` returns: one node, since its type depends on `return_weights`."""
+    if isinstance(x, Proxy) or isinstance(own_lambda, Proxy):
+        return fx_node(
+            _descriptors,
+            x,
+            own_lambda,
+            lambda_,
+            mask=mask,
+            return_weights=return_weights,
+            normalize=normalize,
+            channels_last=channels_last,
+            cg_iterations=cg_iterations,
+        )
+    phi, mask, spatial = flatten_locations(x, mask, channels_last=channels_last)
+    found = functional.generalized_max_pool(
+        phi,
+        own_lambda if lambda_ is None else lambda_,
+        mask=mask,
+        return_weights=return_weights,
+        cg_iterations=cg_iterations,
+    )
+    pooled, alpha = found if isinstance(found, tuple) else (found, None)
+    pooled = (_unit(pooled) if normalize else pooled).to(x.dtype)
+    return pooled if alpha is None else (pooled, alpha.unflatten(1, spatial))
+
+
 def _unit(x: Tensor) -> Tensor:
     """(B, D) scaled to unit l2 norm, at least in float32; zeros stay zeros, without a gradient."""
+    if isinstance(x, Proxy):
+        return fx_node(_unit, x)
     x = x if x.dtype == torch.float64 else x.float()
     norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
     return x / norm.masked_fill(norm == 0, torch.inf)

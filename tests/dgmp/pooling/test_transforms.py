@@ -1,4 +1,4 @@
-"""The layers under torch.compile, torch.export, torch.func, ONNX and copies of them.
+"""The layers under torch.compile, torch.export, torch.func, torch.fx, ONNX and copies of them.
 
 In a folder that comes last: a compiler starts threads of autograd, after which a process can no
 longer fork workers that train, as tests of the pipeline do.
@@ -8,13 +8,16 @@ import copy
 import pickle
 import shutil
 import warnings
+from typing import ClassVar
 
 import pytest
 import torch
-from torch import Tensor
+import torchvision
+from torch import Tensor, fx, nn
 from torch.func import functional_call, grad, jacrev, vmap
+from torchvision.models.feature_extraction import create_feature_extractor
 
-from dgmp import DGMP, POOLINGS, build_pooling
+from dgmp import DGMP, POOLINGS, build_pooling, functional
 from dgmp.pooling.cholesky import NumericalWarning
 from dgmp.pooling.functional import generalized_max_pool
 
@@ -199,3 +202,102 @@ def test_onnx_agrees_with_the_exact_solution(shape, iterations, tmp_path) -> Non
         exact = DGMP()(x.double())
         found = run_onnx(tmp_path / "pool.onnx", x).double()
         assert ((found - exact).norm(dim=1) / exact.norm(dim=1)).max() < 1e-4
+
+
+class CallsTheFunctions(nn.Module):
+    """Imported in either style, of an input, of a buffer alone, and of an input that is a mask."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lambda_ = nn.Parameter(torch.tensor(3.0))
+        self.register_buffer("phi", X.flatten(2))
+
+    def forward(self, phi: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        xi, alpha = generalized_max_pool(phi, self.lambda_, return_weights=True)
+        return (
+            xi,
+            alpha,
+            generalized_max_pool(self.phi, self.lambda_),
+            functional.generalized_max_pool(self.phi, 2.0, mask=mask),
+            functional.average_pool(phi, mask=mask),
+            functional.sum_pool(phi, mask=mask),
+            functional.max_pool(phi, mask=mask),
+            functional.mixed_pool(phi, self.lambda_, mask=mask),
+            functional.log_sum_exp_pool(phi, self.lambda_, mask=mask),
+            functional.generalized_mean_pool(phi, self.lambda_, mask=mask),
+        )
+
+
+def assert_equal(found: tuple[Tensor, ...], wanted: tuple[Tensor, ...]) -> None:
+    assert all(torch.equal(*pair) for pair in zip(found, wanted, strict=True))
+
+
+def test_fx_traces_the_functions() -> None:
+    torch.compiler.reset()
+    module, arguments = CallsTheFunctions(), (1 + X.flatten(2), MASK.flatten(1))
+    traced = fx.symbolic_trace(module)
+    called = [node.target for node in traced.graph.nodes if node.op == "call_function"]
+    assert called.count(generalized_max_pool) == 3
+    again = fx.symbolic_trace(pickle.loads(pickle.dumps(traced)))
+    for graph in (traced, again):
+        assert_equal(graph(*arguments), module(*arguments))
+    with pytest.raises(ValueError, match=r"phi must be \(B, D, N\)"):
+        traced(X, arguments[1])
+    compiled = torch.compile(traced, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(*arguments), module(*arguments))
+    found = torch.autograd.grad(sum(x.sum() for x in traced(*arguments)), traced.lambda_)
+    wanted = torch.autograd.grad(sum(x.sum() for x in module(*arguments)), module.lambda_)
+    assert torch.equal(found[0], wanted[0])
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_fx_traces_a_layer(name: str, channels_last: bool) -> None:
+    pool = build_pooling(name, channels_last=channels_last)
+    traced = fx.symbolic_trace(fx.symbolic_trace(pool))
+    x = X.movedim(1, -1) if channels_last else X
+    for arguments in ({}, {"mask": MASK}):
+        assert torch.equal(traced(x, **arguments), pool(x, **arguments))
+    if name == "dgmp":
+        arguments = {"mask": MASK, "lambda_": 5.0, "return_weights": True}
+        assert_equal(traced(x, **arguments), pool(x, **arguments))
+    torch.compiler.reset()
+    compiled = torch.compile(traced, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(x), pool(x))
+    exported = torch.export.export(traced, (x,)).module()
+    torch.testing.assert_close(exported(x), pool(x))
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_features_of_a_network(name: str) -> None:
+    torch.manual_seed(4)
+    network = torchvision.models.resnet18()
+    network.avgpool = pool = build_pooling(name)
+    extractor = create_feature_extractor(network, {"layer4": "volume", "avgpool": "pooled"})
+    features = extractor(torch.rand(2, 3, 64, 96))
+    assert torch.equal(features["pooled"], pool(features["volume"]))
+    learned = list(pool.named_parameters(prefix="avgpool"))
+    traced = [extractor.get_parameter(key) for key, _ in learned]
+    loss = features["pooled"][:, ::2].sum()
+    wanted = gradients(pool, features["volume"].detach())[1:]
+    assert_equal(torch.autograd.grad(loss, traced) if learned else (), wanted)
+
+    moved = {key: value.detach() + 1 for key, value in learned}
+    extractor.load_state_dict({**extractor.state_dict(), **moved})
+    assert all(torch.equal(extractor.state_dict()[key], value) for key, value in moved.items())
+
+
+def test_a_subclass_of_tensors_sees_what_it_saw() -> None:
+    class Noting(Tensor):
+        seen: ClassVar[list[str]] = []
+
+        @classmethod
+        def __torch_function__(cls, function, types, args=(), kwargs=None):
+            cls.seen.append(function.__name__)
+            return super().__torch_function__(function, types, args, kwargs or {})
+
+    pooled = functional.sum_pool(X.flatten(2).as_subclass(Noting))
+    assert isinstance(pooled, Noting)
+    assert torch.equal(pooled.as_subclass(Tensor), X.sum(dim=(2, 3)))
+    assert "sum" in Noting.seen
+    assert "sum_pool" not in Noting.seen
