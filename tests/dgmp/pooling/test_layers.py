@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+import dgmp
 from dgmp import DGMP, POOLINGS, build_pooling
 from dgmp.pooling import functional
 from pipeline.settings.cells import PoolingName
@@ -219,7 +220,7 @@ def test_the_layout_is_shown(name: str) -> None:
 
 
 def test_types_are_known_to_whoever_installs_it() -> None:
-    assert Path(functional.__file__).with_name("py.typed").is_file()
+    assert Path(dgmp.__file__).with_name("py.typed").is_file()
 
 
 def test_params_know_the_same_names() -> None:
