@@ -122,7 +122,7 @@ def compare(params: Params, samples: Iterable[Sample]) -> pd.DataFrame:
 def read_comparisons(params: Params) -> dict[tuple[str, str], Comparison]:
     """Rows of comparisons.csv by cell and metric."""
     file = params.data / "compare" / "comparisons.csv"
-    rows = pd.read_csv(file, float_precision="round_trip").astype(object)
+    rows = pd.read_csv(file).astype(object)
     values = rows.where(rows.notna(), None).itertuples(index=False, name=None)
     found = [Comparison(*row) for row in values]
     return {(one.cell, one.metric): one for one in found}

@@ -58,7 +58,7 @@ def read_scores(params: Params) -> pd.DataFrame:
     rows below `untrained`; `pooling_name` is the pooling as tables and figures name it.
     """
     file = params.data / "evaluate" / "scores.csv"
-    return pd.read_csv(file, dtype={"best_epoch": "Int64"}, float_precision="round_trip")
+    return pd.read_csv(file, dtype={"best_epoch": "Int64"})
 
 
 def read_scored_pages(params: Params, name: str = "pages") -> pd.DataFrame:
@@ -84,7 +84,7 @@ def read_results(params: Params) -> Results:
                 spread = stdev(values) if several else None
                 results[str(cell), score] = Summary(mean(values), spread, *counts)
     file = params.data / "evaluate" / "ensembles.csv"
-    for row in pd.read_csv(file, float_precision="round_trip").to_dict("records"):
+    for row in pd.read_csv(file).to_dict("records"):
         runs_of = results[row["cell"], "accuracy"]
         results[row["cell"], "ensemble"] = Summary(
             row["weighted"], None, runs_of.runs, runs_of.collapsed

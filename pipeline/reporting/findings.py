@@ -46,7 +46,7 @@ def _comparison(entry: Entry) -> Text:
     one = entry.comparison
     if one is None or one.difference is None or one.p_holm is None:
         return Text(ABSENT)
-    said = f", significantly {verdict(entry)}" if entry.differs else ""
+    said = f", {verdict(entry)}" if entry.differs else ""
     detail = probability(one.p_holm)
     if one.difference_low is not None and one.difference_high is not None:
         detail = f"[{signed(one.difference_low)}, {signed(one.difference_high)}] {detail}"
