@@ -1,17 +1,34 @@
-"""Scores of cells: means over their runs, and ensembles, read from what the stages wrote."""
+"""Scores of the runs as the stage evaluate writes them, and what later stages make of them."""
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Literal
 
-from pipeline.evaluation.predictions import RunError, script_cells
-from pipeline.evaluation.scored_runs import ScoredRun, read_runs
+import pandas as pd
+
 from pipeline.settings.params import Params
 
 Score = Literal["mAP", "top1", "accuracy", "ensemble"]
+
+MAIN_SCORES = ["mAP", "top1", "accuracy"]
+SECONDARY_SCORES = [
+    "soft_top5",
+    "soft_top10",
+    "hard_top2",
+    "hard_top3",
+    "hard_top4",
+    "precision_at4",
+    "balanced_accuracy",
+]
+SCORE_COLUMNS = [
+    *("cell", "task", "pooling", "margin", "seed"),
+    *MAIN_SCORES,
+    *("validation_score", "best_epoch", "collapsed"),
+    *SECONDARY_SCORES,
+    *("trained", "pooling_name"),
+]
 
 
 @dataclass(frozen=True)
@@ -31,69 +48,65 @@ class Summary:
     collapsed: int
 
 
-@dataclass(frozen=True)
-class Results:
-    """Scores of all runs that params.yaml lists, and of the ensembles of script cells."""
+Results = dict[tuple[str, str], Summary]
 
-    runs: tuple[ScoredRun, ...]
-    ensembles: dict[str, float]
 
-    def summarize(self, cell: str, score: Score) -> Summary:
-        """Mean and sample standard deviation of a cell's score, or its ensemble's score.
+def read_scores(params: Params) -> pd.DataFrame:
+    """Scores of all runs, a row each, in the order of params.yaml: see `SCORE_COLUMNS`.
 
-        Raises:
-            RunError: if the cell, or one of its runs, has no such score.
-        """
-        own = [one for one in self.runs if one.cell == cell]
-        if score == "ensemble":
-            values = [self.ensembles[cell]] if cell in self.ensembles else []
-        else:
-            values = [value for one in own if (value := getattr(one, score)) is not None]
-        if not values or (score != "ensemble" and len(values) < len(own)):
-            raise RunError(f"cell {cell}: only {len(values)} of {len(own)} runs have {score}")
-        return Summary(
-            mean=mean(values),
-            sd=stdev(values) if len(values) > 1 else None,
-            runs=len(own),
-            collapsed=sum(one.collapsed for one in own),
-        )
+    Scores are in percent, and NaN where the task has no such score; `trained` is False for the
+    rows below `untrained`; `pooling_name` is the pooling as tables and figures name it.
+    """
+    file = params.data / "evaluate" / "scores.csv"
+    return pd.read_csv(file, dtype={"best_epoch": "Int64"})
+
+
+def read_scored_pages(params: Params, name: str = "pages") -> pd.DataFrame:
+    """Rows of pages.csv or ensemble_pages.csv; labels are text, whatever they look like."""
+    file = params.data / "evaluate" / f"{name}.csv"
+    rows = pd.read_csv(file, dtype=str, keep_default_na=False)
+    numbers = rows.columns.intersection(["average_precision", "top1"])
+    return rows.assign(**{column: pd.to_numeric(rows[column]) for column in numbers})
 
 
 def read_results(params: Params) -> Results:
-    """Read the scores of exactly the runs that params.yaml lists.
+    """Summaries by cell and score: all that a cell's runs have, and the ensemble of script cells.
 
-    Raises:
-        RunError: naming the file that is missing or lacks a run.
+    The ensemble is the paper's, weighted by validation accuracy.
     """
-    runs = read_runs(params.data / "evaluate" / "scores.csv", params.cells, params)
-    return Results(tuple(runs), read_ensembles(params))
+    results: Results = {}
+    for cell, runs in read_scores(params).groupby("cell", sort=False):
+        several = len(runs) > 1
+        counts = len(runs), int(runs["collapsed"].sum())
+        for score in [*MAIN_SCORES, *SECONDARY_SCORES]:
+            values = runs[score].tolist()
+            if runs[score].notna().all():
+                spread = stdev(values) if several else None
+                results[str(cell), score] = Summary(mean(values), spread, *counts)
+    file = params.data / "evaluate" / "ensembles.csv"
+    for row in pd.read_csv(file).to_dict("records"):
+        runs_of = results[row["cell"], "accuracy"]
+        results[row["cell"], "ensemble"] = Summary(
+            row["weighted"], None, runs_of.runs, runs_of.collapsed
+        )
+    return results
 
 
-def trained_cell(params: Params, one: ScoredRun) -> str | None:
-    """The cell that trains what an untrained row starts from: same task, pooling and margin."""
-    same = (one.task, one.pooling, one.margin)
-    cells = params.cells.items()
-    return next((n for n, c in cells if (c.task, c.pooling, c.margin) == same), None)
+def untrained_beside_trained(scores: pd.DataFrame) -> pd.DataFrame:
+    """Untrained rows, and the means of the cell that trains what each starts from.
 
-
-def read_ensembles(params: Params) -> dict[str, float]:
-    """Accuracy in percent of the paper's (weighted) ensemble, by script cell.
-
-    Raises:
-        RunError: if the file or a cell is missing, or a cell has another number of models than
-            params.yaml has seeds.
+    That is the first cell of the same task, pooling and margin; empty where there is none.
     """
-    file = params.data / "ensemble" / "scores.csv"
-    try:
-        with file.open(newline="", encoding="utf-8") as lines:
-            rows = {row["cell"]: row for row in csv.DictReader(lines)}
-    except FileNotFoundError:
-        raise RunError(f"{file} is missing: run `dvc repro ensemble`") from None
-    for name, cell in script_cells(params).items():
-        models = len(params.active.schedule(cell.task).seeds)
-        if name not in rows or rows[name]["models"] != str(models):
-            raise RunError(
-                f"{file} has no ensemble of {models} models for cell {name}: run "
-                f"`dvc repro ensemble`"
-            )
-    return {name: float(rows[name]["weighted"]) for name in script_cells(params)}
+    same = ["task", "pooling", "margin"]
+    runs = scores[scores["trained"]].groupby("cell", sort=False)
+    means = runs[same].first().join(runs[MAIN_SCORES].agg(mean)).assign(runs=runs.size())
+    means = means.reset_index().drop_duplicates(same)
+    means = means.rename(columns={n: f"trained_{n}" for n in means.columns.difference(same)})
+    started = scores.loc[~scores["trained"], ["cell", "pooling_name", *same, *MAIN_SCORES]]
+    return started.merge(means.astype({"trained_runs": "Int64"}), on=same, how="left")
+
+
+def majority_class_rate(pages: pd.DataFrame) -> float:
+    """Share in percent of the most frequent label among scored pages, each counted once."""
+    labels = pages.drop_duplicates("file")["label"]
+    return float(100 * labels.value_counts().max() / len(labels))

@@ -1,4 +1,4 @@
-"""What a profile does otherwise than the profile paper, read from the settings of both."""
+"""Where the settings of a profile deviate from those of the profile paper, and why."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pipeline.settings.params import Profile
 
 CODE, OWN = "from the authors’ code", "our choice"
 DATA = {
-    "scribes": "pages that the program draws itself, in minutes",
+    "scribes": "synthetic pages, drawn in minutes",
     "folder": "the pages of a folder of your own",
-    "published": "another choice of data",
+    "published": "a different choice of data",
 }
-SIZE = "a run of minutes on a processor"
-SHORT = "fewer steps need larger ones"
-SHORTER = "in step with the epochs"
+SIZE = "runs in minutes on a CPU"
+SHORT = "fewer steps need larger rates"
+SHORTER = "scaled with the epochs"
 
 
-class Difference(NamedTuple):
+class Deviation(NamedTuple):
     """A setting in the profile paper and here; `source` where the paper itself is silent on it."""
 
     setting: str
@@ -35,11 +35,11 @@ class Reason(NamedTuple):
     source: str = ""
 
 
-def set_against_paper(here: Profile, paper: Profile) -> list[Difference]:
-    """The settings that a reader should know of, where they differ; none for the paper's own."""
+def deviations_from_paper(here: Profile, paper: Profile) -> list[Deviation]:
+    """The settings that bear on the results and differ; none for the profile paper itself."""
     of_paper, of_here = _shown(paper), _shown(here)
     return [
-        Difference(setting, of_paper[setting], source, of_here[setting], why)
+        Deviation(setting, of_paper[setting], source, of_here[setting], why)
         for setting, (why, source) in _reasons(here).items()
         if of_paper[setting] != of_here[setting]
     ]
@@ -53,13 +53,15 @@ def _reasons(here: Profile) -> dict[str, Reason]:
         "pages of scripts (a)": Reason(data),
         "pages of scripts (b)": Reason(data),
         "network": Reason(SIZE),
-        "starting weights": Reason("those of ImageNet fit ResNet-50 alone"),
-        "binarization": Reason("pages come in grey", OWN),
+        "starting weights": Reason("ImageNet weights exist only for ResNet-50"),
+        "binarization": Reason("pages are grey-scale", OWN),
         "patches of writers’ pages": Reason(SIZE),
-        "size of writers’ pages": Reason("a small patch holds more of the writing"),
-        "edge pixels that a patch must have": Reason("a smaller patch has fewer"),
+        "size of writers’ pages": Reason("a small patch then shows more of the writing"),
+        "edge pixels that a patch must have": Reason("a smaller patch has fewer edge pixels"),
         "smoothing before the edges": Reason("letters are smaller", CODE),
-        "stride of the last block, writers": Reason(f"else {coarse}×{coarse} locations a patch"),
+        "stride of the last block, writers": Reason(
+            f"otherwise {coarse}×{coarse} locations a patch"
+        ),
         "view of a script page": Reason(SIZE),
         "shrinking and turning of script pages": Reason("simpler", CODE),
         "brightness and contrast": Reason("simpler", CODE),
@@ -72,10 +74,10 @@ def _reasons(here: Profile) -> dict[str, Reason]:
         "learning rate, writers": Reason(SHORT),
         "learning rate, scripts": Reason(SHORT),
         "learning rate of the classifier": Reason(
-            "without it a hundred steps do not train it on unit vectors", CODE
+            "otherwise some hundred steps are too few to train it on unit vectors", CODE
         ),
         "weight decay of λ, scripts": Reason("as for writers", CODE),
-        "runs of a cell, writers": Reason("so that there is a deviation", OWN),
+        "runs of a cell, writers": Reason("for a standard deviation", OWN),
         "runs of a cell, scripts": Reason(SIZE),
     }
 
@@ -84,7 +86,7 @@ def _shown(profile: Profile) -> dict[str, str]:
     writers, a, b = profile.writers, profile.scripts_a, profile.scripts_b
     patches, pretrain = profile.patches, profile.pretrain
     batches = f" of {writers.steps_per_epoch} batches" if writers.steps_per_epoch else ""
-    narrow = f"the same bottlenecks, one a stage, {profile.backbone.width} of 64 channels wide"
+    narrow = f"ResNet, one bottleneck a stage, {profile.backbone.width} of 64 channels wide"
     views = a.augmentation
     return {
         "pages of writers": profile.titles.writers,
@@ -94,7 +96,7 @@ def _shown(profile: Profile) -> dict[str, str]:
         "starting weights": (
             "ImageNet"
             if pretrain.source == "imagenet"
-            else f"told {pretrain.scribes} synthetic scribes apart, with average pooling"
+            else f"trained to classify {pretrain.scribes} synthetic scribes, with average pooling"
         ),
         "binarization": profile.binarize.method.capitalize(),
         "patches of writers’ pages": f"{patches.size} px, every {patches.stride} px",

@@ -1,4 +1,4 @@
-"""The figures of a report, in order, with what they show in words, as parts of a page."""
+"""The figures of a report, in order, with captions and texts for readers who cannot see them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_BYTES, MOST_PIXELS = 160_000, 1600
 
 @dataclass(frozen=True)
 class Caption:
-    """What stands below a figure, and what is read out in its place."""
+    """The text below a figure, and the alternative that is read out in its place."""
 
     name: str
     title: str
@@ -28,28 +28,27 @@ CAPTIONS = (
         "figure1",
         "Figure 1: the layer",
         "Every location of the activation volume gets a weight, so that rare activations count as "
-        "much as frequent ones; λ is learned with the network.",
+        "much as frequent ones. λ is learned with the network.",
         "Diagram: activation volume, local activation vectors, Gram matrix, weights of the "
         "locations, weighted sum, descriptor of unit length.",
     ),
     Caption(
         "figure2",
         "Figure 2: pages of writers",
-        "Two pages of one writer of the test set, and a page each of others.",
+        "Two pages of one writer of the test set, and one page each of other writers.",
         "Sample pages: two by one writer, then one each by other writers.",
     ),
     Caption(
         "figure3",
         "Figure 3: script types",
-        "Pages of script types that the trained networks take for each other.",
+        "Pages of script types that the trained networks confuse.",
         "Sample pages of script types that look alike, with their names.",
     ),
     Caption(
         "figure4",
         "Figure 4: validation error",
-        "By epoch, mean over the runs within a band of one standard deviation; the lower, the "
-        "better. The axis is logarithmic; a band that would reach far "
-        "below every mean is cut off there.",
+        "By epoch: mean of the runs, in a band of one standard deviation. Lower is better. The "
+        "axis is logarithmic; a band that would reach far below every mean is cut off.",
         "Curves of the validation error by epoch, one for each pooling, in a panel for each task.",
     ),
     Caption(
@@ -61,56 +60,58 @@ CAPTIONS = (
     Caption(
         "figure6",
         "Figure 6: confusion",
-        "How often pages of a true class (row) were given which class (column).",
+        "How often pages of a true class (row) were classified as which class (column).",
         "Confusion matrices of the script types, average pooling beside DGMP.",
     ),
     Caption(
         "figure7",
         "Figure 7: retrieval",
-        "Query pages with the five pages that were found first, right ones and wrong ones marked.",
+        "Query pages and their five nearest pages; right and wrong ones are marked.",
         "Rows of pages: a query, then the five nearest pages, each marked as right or wrong.",
     ),
     Caption(
         "figure8",
-        "Figure 8: what DGMP weights up",
-        "The weights of DGMP over test pages; average pooling would give 1 everywhere.",
+        "Figure 8: weight maps",
+        "Weights of DGMP at the locations of test pages. Average pooling would give 1 everywhere.",
         "Test pages under a colour map of the weights that DGMP gives their locations.",
     ),
 )
 
 
 @dataclass(frozen=True)
-class Picture:
+class Embedded:
+    """A figure as part of a page; width and height in pixels."""
+
     caption: Caption
     source: str
     width: int
     height: int
 
 
-def read_pictures(folder: Path) -> list[Picture]:
+def read_figures(folder: Path) -> list[Embedded]:
     """The figures that are there as PNG, in order.
 
     Raises:
-        ValueError: a picture cannot be read.
+        ValueError: a figure cannot be read.
     """
     files = [(caption, folder / f"{caption.name}.png") for caption in CAPTIONS]
     return [_read(caption, file) for caption, file in files if file.is_file()]
 
 
-def _read(caption: Caption, png: Path) -> Picture:
+def _read(caption: Caption, png: Path) -> Embedded:
     svg = png.with_suffix(".svg")
     try:
         with Image.open(png) as image:
             image.load()
     except OSError as error:
-        raise ValueError(f"{png} is no picture ({error}): run `dvc repro -f report`") from None
+        raise ValueError(f"{png} is no picture ({error}): run `dvc repro -f figures`") from None
     if svg.is_file() and svg.stat().st_size < min(png.stat().st_size, MOST_BYTES):
         source = data_uri(svg.read_bytes(), "svg+xml")
     elif png.stat().st_size < MOST_BYTES:
         source = data_uri(png.read_bytes(), "png")
     else:
         source = data_uri(_smaller(image), "png")
-    return Picture(caption, source, image.width, image.height)
+    return Embedded(caption, source, image.width, image.height)
 
 
 def _smaller(image: Image.Image) -> bytes:

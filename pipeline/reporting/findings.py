@@ -1,15 +1,16 @@
-"""What the tables say in words: who leads, and which leads are more than noise."""
+"""What the tables say in words: which poolings lead, and which differences are significant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pipeline.evaluation.comparison_tests import AVERAGE
 from pipeline.evaluation.results import Score
 from pipeline.reporting.table import (
     ABSENT,
     HEADS,
-    LARGEST_CLASS,
+    MAJORITY,
     Entry,
     Line,
     Section,
@@ -18,25 +19,24 @@ from pipeline.reporting.table import (
     signed,
 )
 
-AVERAGE = "Avg"
 SCORES: dict[Score, str] = {
     "mAP": "mAP",
     "accuracy": "mean accuracy",
     "ensemble": "accuracy as an ensemble",
 }
-AHEAD, BEHIND, LEVEL = "ahead", "behind", "not told apart"
+HIGHER, LOWER, LEVEL = "higher", "lower", "not significantly different"
 
 
 def verdict(entry: Entry) -> str:
-    """Whether a test tells a score from average pooling's, and in which direction."""
+    """Whether a score is significantly different from average pooling's, and in which direction."""
     compared = entry.comparison
     if not entry.differs or compared is None or compared.difference is None:
         return LEVEL
-    return AHEAD if compared.difference > 0 else BEHIND
+    return HIGHER if compared.difference > 0 else LOWER
 
 
 def comparison_rows(section: Section) -> Iterator[list[Text]]:
-    """Differences from average pooling: label, then one cell a column; bold where a test tells."""
+    """Differences from average pooling: label, then one cell a column; bold if significant."""
     for line in section.lines:
         if any(_compared(entry) for entry in line.entries):
             yield [Text(line.label), *map(_comparison, line.entries)]
@@ -76,7 +76,7 @@ class Finding(NamedTuple):
 
 
 def findings(table: Table) -> list[Finding]:
-    """Who leads, and how DGMP compares with Avg here and in the paper, for each data set."""
+    """Which pooling leads, and how DGMP compares with Avg here and in the paper, by data set."""
     found = []
     for section in table.sections:
         said = [_count(table, section, "mAP")] if table.grouped else _lead(table, section)
@@ -99,17 +99,15 @@ def _count(table: Table, section: Section, score: Score) -> str:
         return ""
     entries = [entry for entry, _ in pairs]
     higher = [e for e in entries if e.comparison and (e.comparison.difference or 0) > 0]
-    ahead, behind = (sum(verdict(e) == which for e in entries) for which in (AHEAD, BEHIND))
-    drawn = next(e.comparison.drawn for e in entries if e.comparison)
+    above, below = (sum(verdict(e) == which for e in entries) for which in (HIGHER, LOWER))
     printed = [(e.paper, other) for e, other in pairs if e.paper is not None and other is not None]
     text = (
-        f"DGMP has a higher {HEADS[score]} than Avg in {len(higher)} of {len(entries)} cells; it "
-        f"is ahead by more than the choice of test {drawn} explains in {ahead}, and behind in "
-        f"{behind}."
+        f"DGMP has a higher {HEADS[score]} than Avg in {len(higher)} of {len(entries)} cells. It "
+        f"is significantly higher in {above} and significantly lower in {below}."
     )
     if printed:
-        above = sum(own > other for own, other in printed)
-        text += f" In the paper it is higher in {above} of {len(printed)}."
+        in_paper = sum(own > other for own, other in printed)
+        text += f" In the paper it is higher in {in_paper} of {len(printed)}."
     return text
 
 
@@ -124,12 +122,12 @@ def _lead(table: Table, section: Section) -> list[str]:
         verb = "has" if len(leaders) == 1 else "have"
         said.append(f"{_listed(leaders)} {verb} the highest {SCORES[column.score]}, {best}.")
         said += [_against_average(section, line, i) for line in lines if _is_dgmp(line)]
-    return [*said, _against_largest_class(section)]
+    return [*said, _against_majority(section)]
 
 
-def _against_largest_class(section: Section) -> str:
-    """Whether naming the largest class does as well, by the intervals of any score."""
-    floor = [one.entries[0].measured for one in section.lines if one.label == LARGEST_CLASS]
+def _against_majority(section: Section) -> str:
+    """Which poolings are no better than the majority class, by the intervals of any score."""
+    floor = [one.entries[0].measured for one in section.lines if one.label == MAJORITY]
     rate = floor[0] if floor else None
     if rate is None:
         return ""
@@ -139,11 +137,11 @@ def _against_largest_class(section: Section) -> str:
         for line in lines
         if any(e.comparison and e.comparison.low <= rate.mean for e in line.entries)
     ]
-    text = f"Naming the largest class for every page would reach {rate.mean:.1f}: "
+    text = f"The majority class has an accuracy of {rate.mean:.1f}; "
     if not near:
-        return text + "all intervals lie above."
+        return text + "intervals of all poolings lie above it."
     which = "all poolings" if len(near) == len(lines) else _listed(near)
-    return text + f"intervals of {which} hold that, or lie below."
+    return text + f"intervals of {which} contain it or lie below it."
 
 
 def _is_dgmp(line: Line) -> bool:
@@ -159,10 +157,9 @@ def _against_average(section: Section, line: Line, i: int) -> str:
     compared = entry.comparison
     if compared is None or compared.difference is None or compared.p_holm is None:
         return ""
-    choice = f"the choice of test {compared.drawn}"
-    chance = f"more than {choice} explains" if entry.differs else f"which {choice} may explain"
+    test = "significant" if entry.differs else "not significant"
     text = f"{_quoted(line.label)} is {_points(compared.difference)} {AVERAGE}"
-    text += f", {chance} ({probability(compared.p_holm)})"
+    text += f" ({test}, {probability(compared.p_holm)})"
     paper = _paper_of_average(section, i)
     if entry.paper is not None and paper is not None:
         text += f"; in the paper it is {_points(entry.paper - paper)} it"

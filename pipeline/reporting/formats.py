@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
 from pipeline.reporting.table import HEADS, Entry, Table, Text, rows, stacked
-from pipeline.shared.files import csv_text
 
 COMPARED = {
     "low": "low",
@@ -34,20 +35,18 @@ def numbers(entry: Entry) -> dict[str, float | int | None]:
 
 def to_csv(table: Table) -> str:
     """For machines: every number in a column of its own, empty where there is none."""
-    header = ["data", "pooling", "reference", "runs"]
-    for column in table.columns:
-        parts = [column.score, column.group]
-        header += [" ".join(filter(None, [*parts, name])) for name in numbers(Entry())]
-    lines: list[list[Any]] = [header]
+    lines = []
     for section in table.sections:
         for line in section.lines:
-            row: list[Any] = [section.title, line.label, line.reference, line.runs]
-            for entry in line.entries:
+            row: dict[str, Any] = {"data": section.title, "pooling": line.label}
+            row |= {"reference": line.reference, "runs": line.runs}
+            for column, entry in zip(table.columns, line.entries, strict=True):
                 for name, value in numbers(entry).items():
                     exact = name != "paper" and isinstance(value, float)
-                    row.append(f"{value:.4f}" if exact else value)
+                    key = " ".join(filter(None, [column.score, column.group, name]))
+                    row[key] = f"{value:.4f}" if exact else value
             lines.append(row)
-    return csv_text(lines)
+    return str(pd.DataFrame(lines, dtype=object).to_csv(index=False, lineterminator="\n"))
 
 
 def to_json(table: Table) -> dict[str, Any]:
@@ -145,32 +144,31 @@ def latex_escape(text: str) -> str:
 def to_latex(table: Table) -> str:
     r"""A table environment to \input; it needs the packages booktabs and graphicx."""
     table = stacked(table)
-    width = 2 * len(table.columns) + 2
     heads = [head for c in table.columns for head in (HEADS[c.score], "paper ‡")]
-    lines = [
-        rf"% {table.number}, needs \usepackage{{booktabs,graphicx}}",
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{latex_escape(table.caption)}}}",
-        rf"\label{{tab:{table.name}}}",
-        r"\resizebox{\linewidth}{!}{%",
-        rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
-        r"\toprule",
-    ]
-    lines.append(f"Pooling & {' & '.join(map(latex_escape, heads))} & runs \\\\")
+    head = ["Pooling", *map(latex_escape, heads), "runs"]
+    lines: list[list[str]] = []
     for section in table.sections:
-        lines += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{{latex_escape(section.title)}}} \\"]
+        rule = r"\midrule " if lines else ""
+        lines.append([rf"{rule}\rlap{{{latex_escape(section.title)}}}", *[""] * (len(head) - 1)])
         for row in rows(table, section):
-            texts = [
-                rf"\textbf{{{latex_escape(cell.text)}}}" if cell.bold else latex_escape(cell.text)
-                for cell in row
-            ]
-            lines.append(" & ".join(texts) + r" \\")
-            if any(cell.detail for cell in row):
-                details = [
-                    rf"{{\scriptsize {latex_escape(c.detail)}}}" if c.detail else "" for c in row
-                ]
-                lines.append(" & ".join(details) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}}"]
-    lines += [rf"\par\raggedright\footnotesize {latex_escape(note)}" for note in table.notes]
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+            texts = [latex_escape(cell.text) for cell in row]
+            pairs = zip(row, texts, strict=True)
+            lines.append([rf"\textbf{{{text}}}" if cell.bold else text for cell, text in pairs])
+            details = [latex_escape(cell.detail) for cell in row]
+            if any(details):
+                lines.append([text and rf"{{\scriptsize {text}}}" for text in details])
+    text = (
+        pd.DataFrame(lines, columns=head)
+        .style.hide(axis="index")
+        .to_latex(
+            column_format="l" + "r" * (len(head) - 1),
+            position_float="centering",
+            hrules=True,
+            caption=latex_escape(table.caption),
+            label=f"tab:{table.name}",
+        )
+    )
+    notes = [rf"\par\raggedright\footnotesize {latex_escape(note)}" for note in table.notes]
+    text = text.replace(r"\begin{tabular}", "\\resizebox{\\linewidth}{!}{%\n\\begin{tabular}")
+    text = text.replace(r"\end{tabular}", "\n".join([r"\end{tabular}}", *notes]))
+    return rf"% {table.number}, needs \usepackage{{booktabs,graphicx}}" + "\n" + text

@@ -1,7 +1,7 @@
-"""Which commit and which machine made the runs of a report, and how long they took.
+"""Machines, commits and times of the runs of a report.
 
-None of it is in what DVC keeps of a run: the same run on another day has another time. It is read
-from the records beside the finished runs, and missing for runs that came out of DVC's cache.
+DVC does not keep them, because they differ whenever the same is run. They are read from the
+records beside the finished runs, and missing for runs that came out of DVC's cache.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 Record = Mapping[str, Any]
 T = TypeVar("T")
 
-# What a run is made from; other files, such as README.md, change no number. Settings, which
+# Files that a run depends on; others, such as README.md, change no number. Settings, which
 # `dvc exp run -S` changes in params.yaml, are recorded in full in tables.json.
 MADE_FROM = ("dgmp/*", "pipeline/*", "dvc.yaml", "requirements.lock", "data/*.yaml")
 
@@ -33,15 +33,15 @@ KEPT = (
 
 
 class Commit(NamedTuple):
-    """A commit in short; `changed` where files that a run is made from differed from it."""
+    """A commit in short; `changed` if files that a run depends on differed from it."""
 
     name: str
     changed: bool
 
 
 @dataclass(frozen=True)
-class MadeBy:
-    """The records of all runs in short; each text once, in order.
+class Machines:
+    """Summary of the records of all runs; each text once, in order.
 
     Attributes:
         runs: number of runs.
@@ -60,11 +60,11 @@ class MadeBy:
     seconds: float
 
 
-def summarize(records: Iterable[Record | None]) -> MadeBy:
-    """The records of runs in short; None for a run without one."""
+def summarize(records: Iterable[Record | None]) -> Machines:
+    """Summary of the records of runs; None for a run without one."""
     every = list(records)
     found = [record for record in every if record is not None]
-    return MadeBy(
+    return Machines(
         runs=len(every),
         recorded=len(found),
         machines=_once(map(_machine, found)),
@@ -95,7 +95,7 @@ def _commit(record: Record) -> Commit | None:
 
 
 def keep(record: Record | None) -> dict[str, Any] | None:
-    """What the report writes down of a record: all but settings and lists of libraries."""
+    """The part of a record that the report keeps: all but settings and lists of libraries."""
     return None if record is None else {name: record[name] for name in KEPT}
 
 

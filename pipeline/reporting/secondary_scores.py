@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from statistics import mean
 from typing import NamedTuple
 
-from pipeline.evaluation.pooling_names import pooling_label
-from pipeline.evaluation.scored_runs import read_runs
-from pipeline.settings.base import Task
+from pipeline.evaluation.results import read_results, read_scores
 from pipeline.settings.params import Params
 
-HEADS: dict[str, str] = {
+HEADS = {
     "soft_top5": "soft top-5",
     "soft_top10": "soft top-10",
     "hard_top2": "hard top-2",
@@ -20,40 +17,31 @@ HEADS: dict[str, str] = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
 }
-OF_TASK: dict[Task, tuple[str, ...]] = {
-    "writers": tuple(HEADS)[:6],
-    "scripts_a": tuple(HEADS)[6:],
-    "scripts_b": tuple(HEADS)[6:],
-}
 
 
-class FurtherScores(NamedTuple):
-    """Scores of a task: their names, and for each cell its label and means in percent."""
+class SecondaryScores(NamedTuple):
+    """Scores of a task: their names, and for each cell its pooling and means in percent."""
 
     title: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str, tuple[float, ...]], ...]
 
 
-def further_scores(params: Params) -> list[FurtherScores]:
-    """For each task the means over the runs of its cells in Tables II and III.
-
-    Raises:
-        RunError: naming the file that is missing or lacks a run.
-    """
-    runs = read_runs(params.data / "evaluate" / "scores.csv", params.cells, params)
-    names = [*params.tables.table2, *params.tables.table3]
+def secondary_scores(params: Params) -> list[SecondaryScores]:
+    """For each task the means over the runs of its cells in Tables II and III."""
+    results = read_results(params)
+    listed = [*params.tables.table2, *params.tables.table3]
+    cells = read_scores(params).groupby("cell").first().loc[listed]
     found = []
-    for task, scores in OF_TASK.items():
-        cells = {name: params.cells[name] for name in names if params.cells[name].task == task}
-        several = len({cell.margin for cell in cells.values()}) > 1
-        rows = []
-        for name, cell in cells.items():
-            own = [one for one in runs if one.cell == name]
-            label = pooling_label(params.poolings[cell.pooling])
-            label += f", margin {cell.margin:g}" if several else ""
-            rows.append((label, tuple(mean(getattr(one, s) for one in own) for s in scores)))
-        if rows:
-            title = getattr(params.active.titles, task)
-            found.append(FurtherScores(title, tuple(HEADS[s] for s in scores), tuple(rows)))
+    for task, own in cells.groupby("task", sort=False):
+        scores = [score for score in HEADS if (own.index[0], score) in results]
+        several = own["margin"].nunique() > 1
+        names = [
+            one["pooling_name"] + (f", margin {one['margin']:g}" if several else "")
+            for _, one in own.iterrows()
+        ]
+        means = [tuple(results[cell, score].mean for score in scores) for cell in own.index]
+        title = getattr(params.active.titles, str(task))
+        rows = tuple(zip(names, means, strict=True))
+        found.append(SecondaryScores(title, tuple(HEADS[score] for score in scores), rows))
     return found

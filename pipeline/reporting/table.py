@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from pipeline.evaluation.comparisons import Comparison
+from pipeline.evaluation.comparison_tests import Comparison
 from pipeline.evaluation.results import Score, Summary
 
 HEADS: dict[Score, str] = {"mAP": "mAP", "top1": "top-1", "accuracy": "mean", "ensemble": "Ens"}
 ABSENT = "–"
-LARGEST_CLASS = "Always the largest class"
+MAJORITY = "Majority class"
 
 
 class Column(NamedTuple):
@@ -42,7 +42,7 @@ class Entry(NamedTuple):
 class Line:
     """Scores of a pooling or, with a `reference`, of a cited system; one entry a column.
 
-    Without `runs` nothing was trained: a cited system, or a classifier that looks at no page.
+    Without `runs` nothing was trained: a cited system, or the majority class.
     """
 
     label: str
@@ -67,15 +67,15 @@ class Section:
 
 @dataclass(frozen=True)
 class Table:
-    """What a table says, whatever the format."""
+    """What a table shows, whatever the format."""
 
     name: str
     number: str
     caption: str
     columns: tuple[Column, ...]
     sections: tuple[Section, ...]
-    notes: tuple[str, ...]
     decimals: int
+    notes: tuple[str, ...] = ()
 
     @property
     def grouped(self) -> bool:
@@ -154,6 +154,7 @@ def signed(value: float, decimals: int = 1) -> str:
 
 
 def to_screen(table: Table) -> str:
+    """The measured scores as plain text."""
     lines = [f"{table.number}: {table.caption}"]
     for section in table.sections:
         lines.append(section.title)

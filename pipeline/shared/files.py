@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+
+import pandas as pd
 
 from dgmp.files import whole_file
 
 
-def csv_text(rows: Iterable[Iterable[Any]]) -> str:
-    """Rows as CSV, with Unix line ends on every system."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+def write_csv(file: Path, rows: pd.DataFrame, decimals: int = 6) -> None:
+    """Write rows as CSV with Unix line ends on every system, empty where there is no value."""
+    write_text(file, rows.to_csv(index=False, float_format=f"%.{decimals}f", lineterminator="\n"))
 
 
 def write_text(file: Path, text: str) -> None:

@@ -21,6 +21,8 @@ def run(main: Callable[[], None]) -> None:
     except (ValueError, OSError) as error:
         if os.environ.get("DGMP_TRACEBACK"):
             raise
+        if isinstance(error, FileNotFoundError) and error.filename:
+            sys.exit(f"error: {error.filename} is missing: if a stage writes it, run `dvc repro`")
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("interrupted: outputs of this stage were not replaced")

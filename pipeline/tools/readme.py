@@ -10,7 +10,7 @@ from pipeline.shared.files import write_text
 from pipeline.shared.stage import run
 
 README = Path("README.md")
-FOLDER = Path("reports/scribes")
+FOLDER = Path("reports/scribes/tables")
 SHOWN, LINKED = FOLDER / "table2.md", (FOLDER / "table1.md", FOLDER / "table3.md")
 BEGIN, END = "<!-- tables -->\n", "<!-- end of tables -->\n"
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from dgmp.images.reading import write_bilevel
+from pipeline import compare, evaluate
 from pipeline.settings.cells import Cell
 from pipeline.settings.params import Params, load_params
 from pipeline.shared.page_lists import Page, write_pages
@@ -39,10 +41,6 @@ class Project:
         """A file of a cell or an untrained row."""
         return self.data / ("train" if name in self.params.cells else "untrained") / name / file
 
-    def list_test_pages(self) -> None:
-        """Write page lists of the script tasks that hold what was predicted, and no more."""
-        list_test_pages(self.params)
-
     def edit_run(self, name: str, seed: int, **changes) -> None:
         """Change the entry of a seed in runs.json."""
         file = self.run(name, "runs.json")
@@ -71,10 +69,37 @@ class Project:
         return self.params
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        make_project(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made_and_scored(made, tmp_path_factory) -> Path:
+    folder = shutil.copytree(made, tmp_path_factory.mktemp("scored"), dirs_exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        evaluate.main()
+        compare.main()
+    return folder
+
+
 @pytest.fixture
-def project(tmp_path, monkeypatch) -> Project:
-    monkeypatch.chdir(tmp_path)
-    return Project(make_project(tmp_path))
+def project(made, tmp_path, monkeypatch) -> Project:
+    """The made-up project in a folder of its own, which is the current one."""
+    monkeypatch.chdir(shutil.copytree(made, tmp_path, dirs_exist_ok=True))
+    return Project(load_params())
+
+
+@pytest.fixture
+def scored(made_and_scored, tmp_path, monkeypatch) -> Project:
+    """The made-up project after the stages evaluate and compare."""
+    monkeypatch.chdir(shutil.copytree(made_and_scored, tmp_path, dirs_exist_ok=True))
+    return Project(load_params())
 
 
 @pytest.fixture
@@ -123,20 +148,20 @@ def make_project(folder: Path) -> Params:
         write_cell(params, name, cell, params.active.schedule(cell.task).seeds, position)
     for position, (name, cell) in enumerate(params.untrained.items()):
         write_cell(params, name, cell, [0], 100 + position)
-    list_test_pages(params)
+    (params.data / "acquire").mkdir()
+    for task in ("writers", "scripts_a", "scripts_b"):
+        splits = ("train", "train", "val")
+        pages = [Page(f"{i}.png", f"label {i % 4}", splits[i // 6]) for i in range(18)]
+        test = predictions(task, np.random.default_rng(0), 1.0)
+        own = zip(test["files"], test["labels"], strict=True)
+        pages += [Page(str(file), str(label), "test") for file, label in own]
+        write_pages(params.data / "acquire" / f"{task}.csv", pages)
     variant = params.data / "variant"
     variant.mkdir()
-    scores = {"mAP": 51.23456, "top1": 70.0, "best_epoch": 3, "collapsed": False}
-    (variant / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
+    np.savez(variant / "seed0.npz", **predictions("writers", np.random.default_rng(7), 1.0))
+    facts = {"seed": 0, "best_epoch": 3, "validation_score": 51.23456, "collapsed": False}
+    (variant / "runs.json").write_text(json.dumps([facts]), encoding="utf-8")
     return params
-
-
-def list_test_pages(params: Params) -> None:
-    for task in ("scripts_a", "scripts_b"):
-        (params.data / "acquire").mkdir(exist_ok=True)
-        files = predictions(task, np.random.default_rng(0), 1.0)["files"]
-        pages = [Page(str(file), "a class", "test") for file in files]
-        write_pages(params.data / "acquire" / f"{task}.csv", pages)
 
 
 def write_cell(params: Params, name: str, cell: Cell, seeds, position: int) -> None:
@@ -154,7 +179,7 @@ def write_cell(params: Params, name: str, cell: Cell, seeds, position: int) -> N
             "collapsed": False,
             "fingerprint": f"{position:08x}{s:08x}",
             "weights": f"{position:032x}{s:032x}",
-            "identity": identity(params, cell, s),
+            "parts": parts(params, cell, s),
         }
         for s in seeds
     ]
@@ -165,7 +190,7 @@ def write_cell(params: Params, name: str, cell: Cell, seeds, position: int) -> N
         write_curves(folder / "curves.csv", start, seeds, position)
 
 
-def identity(params: Params, cell: Cell, seed: int) -> dict[str, Any]:
+def parts(params: Params, cell: Cell, seed: int) -> dict[str, Any]:
     settings = {
         "cell": cell.model_dump(),
         "pooling": params.poolings[cell.pooling].model_dump(),
@@ -203,17 +228,8 @@ def write_curves(file: Path, lambda_: float | None, seeds, position: int) -> Non
     level = 20 + 10 * rng.random()
     with file.open("w", newline="", encoding="utf-8") as lines:
         rows = csv.writer(lines)
-        rows.writerow(
-            [
-                "seed",
-                "epoch",
-                "loss",
-                "active_triplets",
-                "validation_error",
-                "pooling_parameter",
-                "learning_rate",
-            ]
-        )
+        columns = "seed epoch loss active_triplets validation_error pooling_parameter learning_rate"
+        rows.writerow(columns.split())
         for seed in seeds:
             for epoch in range(1, EPOCHS + 1):
                 error = level + 60 * np.exp(-epoch / 2) + rng.normal() * 1.5

@@ -22,7 +22,10 @@ def failing(error: BaseException):
     ("error", "message"),
     [
         (ValueError("pages/1.png has no ink"), "error: pages/1.png has no ink"),
-        (FileNotFoundError(2, "No such file", "a.csv"), "error: [Errno 2] No such file: 'a.csv'"),
+        (
+            FileNotFoundError(2, "No such file", "a.csv"),
+            "error: a.csv is missing: if a stage writes it, run `dvc repro`",
+        ),
         (OSError("the disk is full"), "error: the disk is full"),
         (KeyboardInterrupt(), "interrupted: outputs of this stage were not replaced"),
     ],

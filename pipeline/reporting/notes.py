@@ -1,0 +1,63 @@
+"""The notes below a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pipeline.reporting.table import MAJORITY, Table
+from pipeline.settings.params import Params
+
+
+def notes(params: Params, published: dict[str, Any], table: Table, tasks: Sequence[str]) -> Table:
+    """The table with its notes: what the numbers are, and what its signs mean."""
+    data = " and ".join(published["data"][task] for task in tasks)
+    own = "the data of this profile" if params.profile == "paper" else "not on this profile's data"
+    confidence = params.compare.confidence
+    lines = [line for section in table.sections for line in section.lines]
+    compared = [e.comparison for line in lines for e in line.entries if e.comparison]
+    drawn = " and ".join(dict.fromkeys(one.drawn for one in compared))
+    found = [
+        "In percent. Several runs: mean ± sample standard deviation. Bold: the best measured value "
+        "of a column.",
+        f"‡ As printed in the paper, measured on {data}: {own}.",
+        f"In brackets: {confidence:.0%} bootstrap interval of the mean of these runs, from "
+        f"resampling the {drawn} of the test set.",
+    ]
+    if any(one.baseline for one in compared):
+        found.append(
+            f"* Significantly different from Avg on the same data and at the same margin: "
+            f"p < {1 - confidence:.2g} in a paired randomization test over {drawn}, with Holm's "
+            "correction for all poolings compared with this Avg. The test is of the mean of these "
+            "seeds; it says nothing about other seeds."
+        )
+    if any(line.reference for line in lines):
+        found.append("Cited: systems and values that the paper cites; not run here.")
+    if any(column.score == "ensemble" for column in table.columns):
+        found.append(
+            "Ens: one ensemble of all runs, softmax outputs weighted by validation accuracy."
+        )
+        found.append(
+            f"{MAJORITY}: the accuracy of a classifier that gives every test page the most "
+            "frequent class."
+        )
+    return replace(table, notes=(*found, *_collapses(table)))
+
+
+def _collapses(table: Table) -> Iterator[str]:
+    """One note for each cell with collapsed runs, which stand in several columns."""
+    for section in table.sections:
+        for line in section.lines:
+            found = {
+                column.group: entry.measured
+                for column, entry in zip(table.columns, line.entries, strict=True)
+                if entry.measured and entry.measured.collapsed
+            }
+            for group, measured in found.items():
+                data = section.title if len(table.sections) > 1 else ""
+                where = ", ".join(part for part in (data, line.label, group) if part)
+                yield (
+                    f"† {where}: {measured.collapsed} of {measured.runs} runs collapsed (the loss "
+                    f"stayed at the margin, all distances near zero); the mean is over all runs."
+                )
