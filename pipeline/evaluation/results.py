@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Literal
 
+import pandas as pd
+
 from pipeline.evaluation.predictions import RunError, script_cells
 from pipeline.evaluation.scored_runs import ScoredRun, read_runs
 from pipeline.settings.params import Params
@@ -57,6 +59,12 @@ class Results:
             runs=len(own),
             collapsed=sum(one.collapsed for one in own),
         )
+
+
+def read_scores(params: Params) -> pd.DataFrame:
+    """Scores of all runs, a row each, in percent."""
+    file = params.data / "evaluate" / "scores.csv"
+    return pd.read_csv(file, dtype={"best_epoch": "Int64"}, float_precision="round_trip")
 
 
 def read_results(params: Params) -> Results:
