@@ -64,7 +64,7 @@ class Results:
 def read_scores(params: Params) -> pd.DataFrame:
     """Scores of all runs, a row each, in percent."""
     file = params.data / "evaluate" / "scores.csv"
-    return pd.read_csv(file, dtype={"best_epoch": "Int64"}, float_precision="round_trip")
+    return pd.read_csv(file, dtype={"best_epoch": "Int64"})
 
 
 def read_results(params: Params) -> Results:

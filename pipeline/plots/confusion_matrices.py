@@ -22,7 +22,7 @@ from pipeline.settings.params import Params, ParamsError
 
 COMPARED: tuple[PoolingName, ...] = ("avg", "dgmp")
 SCRIPT_TASKS: tuple[Task, ...] = ("scripts_a", "scripts_b")
-# Percent of a class's pages below which a number would only be clutter.
+# Percent of a class's pages; smaller numbers are not written into the matrix.
 SHOWN = 1
 COLOURS = "Blues"
 
@@ -44,9 +44,9 @@ class Confusions:
     """How the test pages were classified in all runs of a cell.
 
     Attributes:
-        label: Of the pooling.
-        pooling: Its name.
-        classes: By the first number in their names, such as a century, then by name.
+        label: Name of the pooling in tables and figures.
+        pooling: Its name in params.yaml.
+        classes: Sorted by the first number in their names, such as a century, then by name.
         counts: (C, C) pages of all runs together, rows true classes.
         recalls: (runs, C) in percent, nan for a class without pages.
     """

@@ -20,7 +20,7 @@ from pipeline.settings.cells import PoolingName
 from pipeline.settings.params import Params, ParamsError
 
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 2, 1, 2)))
-# Of the margins, from the smallest.
+# Colours of the margins, from the smallest.
 COLOURS = (BLUE, VERMILION, "#009E73", "#CC79A7")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
@@ -40,7 +40,7 @@ def figure(params: Params) -> Figure:
 
 
 class Look(NamedTuple):
-    """Of a curve; no dashes where its points are not joined."""
+    """How a curve looks; its points are not joined where it has no dashes."""
 
     colour: str
     marker: str
@@ -49,7 +49,7 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True)
 class Point:
-    """Test mAP in percent of a cell of Table I, of each of its runs; lambda at the start."""
+    """A cell of Table I: lambda at the start, and the test mAP of each run in percent."""
 
     label: str
     pooling: PoolingName
@@ -59,7 +59,7 @@ class Point:
 
     @property
     def mean(self) -> float:
-        """Of the runs."""
+        """Mean of the runs."""
         return float(np.mean(self.mAP))
 
     @property
@@ -170,7 +170,7 @@ def _draw(
     label: str | None,
     look: Look,
 ) -> None:
-    """Means with their deviations, and each run as a dot."""
+    """Draw means with their deviations, and each run as a dot."""
     if not points:
         return
     bars = axes.errorbar(

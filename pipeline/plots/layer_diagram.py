@@ -43,7 +43,7 @@ def figure(_: Params) -> Figure:
 
 
 def colours(phi: Floats, rare: Sequence[int]) -> list[str]:
-    """One for each location."""
+    """The colour of each location."""
     return [VERMILION if i in rare else FREQUENT for i in range(phi.shape[1])]
 
 
@@ -53,9 +53,9 @@ def draw(phi: Floats, columns: int, rare: Sequence[int], lambda_: float) -> Figu
 
     Args:
         phi: (D, N), activations from 0 to 1, row by row of the volume.
-        columns: Its width.
+        columns: Width of the volume.
         rare: The locations that are unlike the others.
-        lambda_: Of the ridge regression.
+        lambda_: Regularization of the ridge regression.
     """
     xi, alpha = generalized_max_pool(torch.from_numpy(phi)[None], lambda_, return_weights=True)
     weights = (alpha / alpha.mean())[0].numpy()

@@ -1,4 +1,4 @@
-"""What the figures of pages share: which network and pages, and how pages are shown."""
+"""Which network and pages the figures of pages show, and how they show a page."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def detail(page: Gray, width: int, aspect: float) -> Gray:
 
 
 def show(axes: Axes, page: Gray, *, colour: str = "black", line: float = 0.5) -> None:
-    """A page in a frame, without ticks."""
+    """Draw a page in a frame, without ticks."""
     axes.imshow(page, cmap="gray", vmin=BLACK, vmax=WHITE, interpolation="none")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set(visible=True, linewidth=line, color=colour)

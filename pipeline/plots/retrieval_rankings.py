@@ -69,7 +69,7 @@ def choose_rankings(arrays: Arrays, distance: Distance) -> list[Ranking]:
 
     Args:
         arrays: descriptors (n, D) and labels (n,).
-        distance: By which pages are ranked.
+        distance: Measure by which pages are ranked.
 
     Raises:
         ValueError: as `dgmp.metrics.evaluate_retrieval`.
@@ -99,11 +99,11 @@ def draw(
     """A row for each query.
 
     Args:
-        rankings: The rows.
+        rankings: One for each row.
         pages: What is shown of each page, by position.
         labels: The writer of each test page.
-        files: Its file.
-        title: Of the figure.
+        files: File of each test page.
+        title: Title of the figure.
     """
     columns = 1 + max(len(ranking.found) for ranking in rankings)
     figure = Figure(figsize=(7.6, 0.8 + 1.08 * len(rankings)), layout="constrained")

@@ -25,7 +25,7 @@ class Curve(NamedTuple):
 
 def read_curve(params: Params, name: str, column: str) -> Curve:
     """A column of a cell's curves.csv over the epochs that have a value."""
-    rows = pd.read_csv(run_folder(name, params) / "curves.csv", float_precision="round_trip")
+    rows = pd.read_csv(run_folder(name, params) / "curves.csv")
     values = rows.pivot(index="epoch", columns="seed", values=column).dropna()
     return Curve(
         values.index.to_numpy(),

@@ -121,7 +121,7 @@ class Example:
     """The middle of a page, and the weights of its pixels relative to average pooling.
 
     Attributes:
-        name: Of the page.
+        name: Name of the page.
         ink: bool (H, W).
         by_patch: (H, W), each patch pooled on its own.
         at_once: (H, W), all of it pooled at once.
@@ -161,13 +161,13 @@ def weigh(
     so many times the locations.
 
     Args:
-        network: Up to the activation volume.
-        pooling: Its pooling.
-        page: Ink 0.
+        network: Network up to the activation volume.
+        pooling: Pooling of the volume.
+        page: Binary page, ink 0.
         size: Side of a patch in pixels.
         stride: Pixels between locations, of the image as the network scales it.
-        name: Of the page.
-        scale: By how much the network scales it.
+        name: Name of the page.
+        scale: Factor by which the network scales it.
     """
     ink = middle(page, size) == INK
     image = to_images(ink[None].astype(np.uint8))[0]
@@ -193,7 +193,7 @@ def draw(examples: Sequence[Example], size: int, title: str) -> Figure:
     Args:
         examples: The pages.
         size: Side of a patch in pixels.
-        title: Of the figure.
+        title: Title of the figure.
     """
     figure = Figure(figsize=(7.6, 1.6 + 1.85 * len(examples)), layout="constrained")
     grid = figure.subplots(len(examples), len(VIEWS), squeeze=False)

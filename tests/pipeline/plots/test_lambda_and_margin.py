@@ -1,10 +1,9 @@
-import matplotlib.image
 import numpy as np
 import pytest
 
 from dgmp.metrics import evaluate_retrieval
 from pipeline import evaluate
-from pipeline.plots import lambda_and_margin as margins
+from pipeline.plots import lambda_and_margin
 
 
 @pytest.fixture
@@ -13,22 +12,8 @@ def evaluated(project):
     return project
 
 
-def test_smoke(evaluated):
-    margins.main()
-    assert matplotlib.image.imread(evaluated.reports / "figure5.png").shape[1] > 1200
-    names = sorted(file.name for file in evaluated.reports.iterdir())
-    assert names == ["figure5.png", "figure5.svg"]
-
-
-def test_files_are_the_same_every_time(evaluated):
-    margins.main()
-    first = {file.name: file.read_bytes() for file in evaluated.reports.iterdir()}
-    margins.main()
-    assert first == {file.name: file.read_bytes() for file in evaluated.reports.iterdir()}
-
-
 def test_points_agree_with_the_oracle(evaluated):
-    points = margins.read_points(evaluated.params)
+    points = lambda_and_margin.read_points(evaluated.params)
     assert len(points) == len(evaluated.params.tables.table1)
     point = next(p for p in points if p.lambda_ == 1000 and p.margin == 0.2)
     expected = []
@@ -42,8 +27,7 @@ def test_points_agree_with_the_oracle(evaluated):
 
 
 def test_axes_are_labelled_and_every_curve_is_in_a_legend(evaluated):
-    figure = margins.draw(margins.read_points(evaluated.params), "a title")
-    left, right = figure.axes
+    left, right = lambda_and_margin.figure(evaluated.params).axes
     labels = [text.get_text() for text in left.get_legend().get_texts()]
     assert labels == ["margin 0.1", "margin 0.2", "margin 0.5"]
     labels = [text.get_text() for text in right.get_legend().get_texts()]
@@ -58,26 +42,15 @@ def test_axes_are_labelled_and_every_curve_is_in_a_legend(evaluated):
     assert len(looks) == 5
 
 
-def test_one_seed_has_no_deviation(evaluated):
-    evaluated.set("profiles.scribes.writers.seeds", [1])
-    points = margins.read_points(evaluated.params)
+def test_one_seed_has_no_deviation(project):
+    project.set("profiles.scribes.writers.seeds", [1])
+    evaluate.main()
+    points = lambda_and_margin.read_points(project.params)
     assert all(len(point.mAP) == 1 and np.isnan(point.sd) for point in points)
-    margins.main()
+    lambda_and_margin.draw(points, "a title")
 
 
 @pytest.mark.parametrize("cells", [["writers-dgmp-1-m01"], ["writers-max-m05", "writers-avg-m01"]])
 def test_shapes_of_short_tables(evaluated, cells):
-    evaluated.set("tables.table1", cells)
-    points = margins.read_points(evaluated.params)
-    figure = margins.draw(points, "a title")
+    figure = lambda_and_margin.figure(evaluated.set("tables.table1", cells))
     assert len(figure.axes[1].containers) == len(cells)
-
-
-def test_errors_name_the_file_and_the_remedy(evaluated):
-    (evaluated.data / "evaluate" / "scores.csv").unlink()
-    with pytest.raises(ValueError, match=r"scores\.csv is missing: run `dvc repro evaluate`"):
-        margins.main()
-    evaluated.set("tables.table1", [])
-    with pytest.raises(ValueError, match=r"tables\.table1 lists no writers cell"):
-        margins.main()
-    assert not evaluated.reports.exists()
