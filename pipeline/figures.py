@@ -26,7 +26,7 @@ from pipeline.plots import (
     validation_error,
     weight_maps,
 )
-from pipeline.plots.style import KINDS, render
+from pipeline.plots.style import render
 from pipeline.settings.params import Params, load_params
 from pipeline.shared.files import write_text
 from pipeline.shared.stage import run
@@ -53,9 +53,8 @@ def main() -> None:
     params = load_params()
     with whole_folder(params.reports / "figures") as folder:
         for name, draw in tqdm(FIGURES.items(), "figures", unit="figure", disable=None):
-            figure = draw(params)
-            for kind in KINDS:
-                (folder / f"{name}.{kind}").write_bytes(render(figure, kind))
+            for ending, content in render(draw(params)).items():
+                (folder / f"{name}.{ending}").write_bytes(content)
     for name, rows in CURVES.items():
         text = json.dumps(rows(params), ensure_ascii=False, indent=1)
         write_text(params.reports / f"{name}.json", text + "\n")

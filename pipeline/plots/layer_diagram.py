@@ -33,7 +33,7 @@ COLUMNS = 3
 RARE = (2, 3)
 LAMBDA = 0.3
 FREQUENT, NEUTRAL = "#666666", "#444444"
-# Of a cell, a bar of weight 1, and the line on which all stands; a tenth of an inch each.
+# In tenths of an inch: side of a cell, height of a bar of weight 1, and of the base line.
 CELL, BAR, BASE = 2.1, 4.0, 10.5
 
 

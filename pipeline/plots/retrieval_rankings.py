@@ -21,7 +21,7 @@ from pipeline.plots.style import BLUE, STYLE, VERMILION
 from pipeline.settings.params import Params
 
 QUERIES, FIRST = 4, 5
-# Of the middle of a page: its pixels across and its height by its width; and as it is shown.
+# Width in pixels and height / width of the middle of a page; then width and grey levels as shown.
 TAKEN, ASPECT = 256, 0.7
 WIDTH, LEVELS = 180, 3
 # How a page of the query's writer and one of another are marked: sign, colour, line.

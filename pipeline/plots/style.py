@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -16,9 +16,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from PIL import Image, ImageChops
 
 from pipeline.settings.cells import PoolingName
-
-Kind = Literal["png", "svg"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # Okabe and Ito's palette, which colour-blind readers tell apart, and a dash pattern for print.
 BLUE, VERMILION = "#0072B2", "#D55E00"
@@ -86,15 +83,17 @@ def draw_grid(axes: Axes, which: Literal["both", "x", "y"] = "y") -> None:
 
 
 @mpl.rc_context(STYLE)
-def render(figure: Figure, kind: Kind) -> bytes:
-    """A picture as a file's content, with nothing in it that changes from day to day."""
-    picture = io.BytesIO()
-    if kind == "png":
-        figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
-        return pack_png(picture.getvalue())
-    figure.savefig(picture, format="svg", dpi=DPI, metadata={"Date": None})
-    unindented = re.sub(rb"\n +", b"\n", picture.getvalue())
-    return renumber(EMBEDDED.sub(_pack_embedded, unindented))
+def render(figure: Figure) -> dict[str, bytes]:
+    """A new figure as PNG and SVG, with nothing in them that changes from day to day."""
+    png, svg = io.BytesIO(), io.BytesIO()
+    # In this order: the layout goes on from that of the drawing before.
+    figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
+    figure.savefig(svg, format="svg", dpi=DPI, metadata={"Date": None})
+    unindented = re.sub(rb"\n +", b"\n", svg.getvalue())
+    return {
+        "png": pack_png(png.getvalue()),
+        "svg": renumber(EMBEDDED.sub(_pack_embedded, unindented)),
+    }
 
 
 def pack_png(content: bytes) -> bytes:

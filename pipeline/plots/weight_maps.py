@@ -35,7 +35,7 @@ from pipeline.settings.params import Params
 PAGES = 3
 # Patches down and across: some lines of writing, of which single letters are still seen.
 SIDE = 3
-# Of the backbones before their last block.
+# Stride of the backbones before their last block.
 BACKBONE_STRIDE = 16
 # As far below average pooling's weight, 1, as above it, in colours that colour-blind readers tell
 # apart; without the darkest ends of the palette, so that ink stays legible.

@@ -1,30 +1,30 @@
+import json
+
 import matplotlib.image
 import numpy as np
 import pytest
 
-from pipeline import evaluate, figures
+from pipeline import figures
+from pipeline.plots.style import render
 
-NUMBERS = range(1, 9)
 
-
-def test_all_figures_are_the_same_every_time(pages):
-    evaluate.main()
-    written = []
-    for _ in range(2):
-        figures.main()
-        files = sorted(file for file in pages.reports.rglob("*") if file.is_file())
-        written.append({str(file.relative_to(pages.reports)): file.read_bytes() for file in files})
-    assert written[0] == written[1]
-    names = [f"figures/figure{number}.{kind}" for number in NUMBERS for kind in ("png", "svg")]
-    assert list(written[0]) == ["curves.json", *names, "lambda.json"]
-    pictures = {
-        n: matplotlib.image.imread(pages.reports / f"figures/figure{n}.png") for n in NUMBERS
-    }
-    assert all(picture.shape[1] > 1200 for picture in pictures.values())
-    assert all(b"<svg" in written[0][name] for name in names if name.endswith("svg"))
+def test_all_figures_are_written_and_drawn_the_same_every_time(scored, pages):
+    figures.main()
+    folder = pages.reports / "figures"
+    written = [str(one.relative_to(pages.reports)) for one in pages.reports.rglob("*.*")]
+    names = [f"figures/{name}.{ending}" for name in figures.FIGURES for ending in ("png", "svg")]
+    assert sorted(written) == ["curves.json", *names, "lambda.json"]
+    for name, draw in figures.FIGURES.items():
+        assert matplotlib.image.imread(folder / f"{name}.png").shape[1] > 1200
+        for ending, content in render(draw(pages.params)).items():
+            assert (folder / f"{name}.{ending}").read_bytes() == content
+    for name, rows in figures.CURVES.items():
+        text = (pages.reports / f"{name}.json").read_text(encoding="utf-8")
+        assert json.loads(text) == rows(pages.params)
     # Ink is black, and weights above and below average pooling's are orange and purple.
-    red, _, blue, _ = np.moveaxis(pictures[8], 2, 0)
-    assert (pictures[8][..., :3].max(axis=2) == 0).any()
+    picture = matplotlib.image.imread(folder / "figure8.png")
+    red, _, blue, _ = np.moveaxis(picture, 2, 0)
+    assert (picture[..., :3].max(axis=2) == 0).any()
     assert (red > blue + 0.5).any()
     assert (blue > red + 0.15).any()  # white and grey have no difference
 
