@@ -1,12 +1,7 @@
-"""Stage confusion: which classes are taken for which -> Figure 6, average beside DGMP.
-
-Reads data/<profile>/train/<cell>/ of Table III's cells of average pooling and of DGMP, writes
-reports/<profile>/figure6.png and .svg.
-"""
+"""Figure 6: confusion matrices of the script tasks, average pooling beside DGMP."""
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,25 +12,31 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dgmp.metrics import ClassificationScores, evaluate_classification
+from dgmp.metrics import evaluate_classification
 from pipeline.evaluation.pooling_names import pooling_label
-from pipeline.evaluation.predictions import RunError, read_test_set, run_folder
-from pipeline.plots.style import STYLE, STYLES, save_both
+from pipeline.evaluation.predictions import read_test_set
+from pipeline.plots.style import STYLE, STYLES, draw_grid
 from pipeline.settings.base import Task
-from pipeline.settings.cells import Cell, PoolingName
-from pipeline.settings.params import Params, ParamsError, load_params
-from pipeline.shared.stage import run
+from pipeline.settings.cells import PoolingName
+from pipeline.settings.params import Params, ParamsError
 
 COMPARED: tuple[PoolingName, ...] = ("avg", "dgmp")
 SCRIPT_TASKS: tuple[Task, ...] = ("scripts_a", "scripts_b")
-# Percent of a class's pages below which a number would only be clutter.
+# Percent of a class's pages; smaller numbers are not written into the matrix.
 SHOWN = 1
 COLOURS = "Blues"
 
-log = logging.getLogger(__name__)
-
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+
+
+def figure(params: Params) -> Figure:
+    """Figure 6: a row for each data set, its confusion matrices and the recall of each class.
+
+    Raises:
+        ParamsError: Table III has neither a cell of average pooling nor one of DGMP.
+    """
+    return draw(read_panels(params))
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,16 @@ class Confusions:
     """How the test pages were classified in all runs of a cell.
 
     Attributes:
-        label: Of the pooling.
-        pooling: Its name.
+        label: Name of the pooling in tables and figures.
+        pooling: Its name in params.yaml.
+        classes: Sorted by the first number in their names, such as a century, then by name.
         counts: (C, C) pages of all runs together, rows true classes.
         recalls: (runs, C) in percent, nan for a class without pages.
     """
 
     label: str
     pooling: PoolingName
+    classes: tuple[str, ...]
     counts: Counts
     recalls: Floats
 
@@ -73,36 +76,27 @@ class Panel:
     """The classifications of one data set, by each of the poolings."""
 
     title: str
-    classes: tuple[str, ...]
     compared: tuple[Confusions, ...]
 
 
-def read_confusions(params: Params, name: str, cell: Cell) -> tuple[tuple[str, ...], Confusions]:
-    """Classes of a script cell, and the classifications of the seeds in params.yaml.
-
-    Classes stand by the first number in their names, such as a century, then by name.
-
-    Raises:
-        RunError: naming the file that is missing or damaged, and the command that makes it.
-    """
-    seeds = params.active.schedule(cell.task).seeds
-    scores: list[ClassificationScores] = []
-    classes: tuple[str, ...] = ()
-    for seed, arrays in read_test_set(name, cell, seeds, params).items():
-        classes = tuple(map(str, arrays["classes"]))
-        try:
-            scores.append(
-                evaluate_classification(arrays["logits"], arrays["labels"], arrays["classes"])
-            )
-        except ValueError as error:
-            file = run_folder(name, params) / f"seed{seed}.npz"
-            raise RunError(f"{file}: {error}") from None
-    pooling = params.poolings[cell.pooling]
+def read_confusions(params: Params, name: str) -> Confusions:
+    """The classifications of a script cell's runs."""
+    cell = params.cells[name]
+    predictions = read_test_set(name, cell, params.active.schedule(cell.task).seeds, params)
+    scores = [
+        evaluate_classification(arrays["logits"], arrays["labels"], arrays["classes"])
+        for arrays in predictions.values()
+    ]
+    classes = [str(one) for one in next(iter(predictions.values()))["classes"]]
     order = sorted(range(len(classes)), key=lambda i: (_first_number(classes[i]), classes[i]))
-    counts = np.sum([one.confusion for one in scores], axis=0)[np.ix_(order, order)]
-    recalls = np.stack([one.recall for one in scores])[:, order]
-    shown = tuple(classes[i] for i in order)
-    return shown, Confusions(pooling_label(pooling), pooling.name, counts, recalls)
+    pooling = params.poolings[cell.pooling]
+    return Confusions(
+        label=pooling_label(pooling),
+        pooling=pooling.name,
+        classes=tuple(classes[i] for i in order),
+        counts=np.sum([one.confusion for one in scores], axis=0)[np.ix_(order, order)],
+        recalls=np.stack([one.recall for one in scores])[:, order],
+    )
 
 
 def _first_number(name: str) -> int:
@@ -110,10 +104,9 @@ def _first_number(name: str) -> int:
     return int(found.group()) if found else 0
 
 
-def cells_of_table3(params: Params, task: Task) -> dict[str, Cell]:
+def cells_of_table3(params: Params, task: Task) -> list[str]:
     """The cells of Table III that are of this task."""
-    cells = {name: params.cells[name] for name in params.tables.table3}
-    return {name: cell for name, cell in cells.items() if cell.task == task}
+    return [name for name in params.tables.table3 if params.cells[name].task == task]
 
 
 def read_panels(params: Params) -> list[Panel]:
@@ -121,20 +114,18 @@ def read_panels(params: Params) -> list[Panel]:
 
     Raises:
         ParamsError: Table III has neither.
-        RunError: naming the file that is missing or damaged, and the command that makes it.
     """
     panels = []
     for letter, task in zip("ab", SCRIPT_TASKS, strict=True):
         chosen: dict[PoolingName, str] = {}
-        for name, cell in cells_of_table3(params, task).items():
-            chosen.setdefault(params.poolings[cell.pooling].name, name)
+        for name in cells_of_table3(params, task):
+            chosen.setdefault(params.poolings[params.cells[name].pooling].name, name)
         names = [chosen[pooling] for pooling in COMPARED if pooling in chosen]
         if not names:
             continue
-        read = [read_confusions(params, name, params.cells[name]) for name in names]
         runs = len(params.active.schedule(task).seeds)
         title = f"({letter}) {getattr(params.active.titles, task)}, {runs} runs of each pooling"
-        panels.append(Panel(title, read[0][0], tuple(one for _, one in read)))
+        panels.append(Panel(title, tuple(read_confusions(params, name) for name in names)))
     if not panels:
         raise ParamsError(
             "params.yaml: tables.table3 lists no cell of average pooling nor of dgmp, whose "
@@ -143,22 +134,22 @@ def read_panels(params: Params) -> list[Panel]:
     return panels
 
 
+@mpl.rc_context(STYLE)
 def draw(panels: Sequence[Panel]) -> Figure:
-    """Figure 6: a row for each data set, its confusion matrices and the recall of each class."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8, 3.7 * len(panels)), layout="constrained")
-        parts = figure.subfigures(len(panels), 1, squeeze=False)[:, 0]
-        for part, panel in zip(parts, panels, strict=True):
-            part.suptitle(panel.title, fontsize=9.5)
-            count = len(panel.compared)
-            grid = part.subplots(1, count + 1, width_ratios=[1] * count + [0.5], squeeze=False)[0]
-            for position, (axes, one) in enumerate(zip(grid, panel.compared, strict=False)):
-                _draw_matrix(axes, one, panel.classes, named=position == 0)
-            _draw_recall(grid[-1], panel)
+    """A row for each data set."""
+    figure = Figure(figsize=(8, 3.7 * len(panels)), layout="constrained")
+    parts = figure.subfigures(len(panels), 1, squeeze=False)[:, 0]
+    for part, panel in zip(parts, panels, strict=True):
+        part.suptitle(panel.title, fontsize=9.5)
+        count = len(panel.compared)
+        grid = part.subplots(1, count + 1, width_ratios=[1] * count + [0.5], squeeze=False)[0]
+        for position, (axes, one) in enumerate(zip(grid, panel.compared, strict=False)):
+            _draw_matrix(axes, one, named=position == 0)
+        _draw_recall(grid[-1], panel)
     return figure
 
 
-def _draw_matrix(axes: Axes, one: Confusions, classes: Sequence[str], *, named: bool) -> None:
+def _draw_matrix(axes: Axes, one: Confusions, *, named: bool) -> None:
     percent = one.percent
     axes.imshow(np.nan_to_num(percent), cmap=COLOURS, vmin=0, vmax=100, aspect="auto")
     for (row, column), value in np.ndenumerate(percent):
@@ -174,9 +165,9 @@ def _draw_matrix(axes: Axes, one: Confusions, classes: Sequence[str], *, named: 
                 weight="bold" if row == column else "normal",
             )
     axes.set_title(f"{one.label}: accuracy {one.accuracy:.1f} %", fontsize=8.5)
-    ticks = np.arange(len(classes))
-    axes.set_xticks(ticks, classes, rotation=55, ha="right", rotation_mode="anchor", fontsize=7)
-    axes.set_yticks(ticks, classes if named else [], fontsize=7)
+    ticks = np.arange(len(one.classes))
+    axes.set_xticks(ticks, one.classes, rotation=55, ha="right", rotation_mode="anchor", fontsize=7)
+    axes.set_yticks(ticks, one.classes if named else [], fontsize=7)
     axes.set_xlabel("predicted, % of the true class's pages", fontsize=7.5)
     if named:
         axes.set_ylabel("true class")
@@ -185,7 +176,7 @@ def _draw_matrix(axes: Axes, one: Confusions, classes: Sequence[str], *, named: 
 
 
 def _draw_recall(axes: Axes, panel: Panel) -> None:
-    rows = np.arange(len(panel.classes))
+    rows = np.arange(len(panel.compared[0].classes))
     for position, one in enumerate(panel.compared):
         dgmp = one.pooling == "dgmp"
         spread = one.recalls.std(axis=0, ddof=1) if len(one.recalls) > 1 else None
@@ -202,18 +193,7 @@ def _draw_recall(axes: Axes, panel: Panel) -> None:
         )
     axes.set(xlim=(-3, 103), ylim=(len(rows) - 0.5, -0.5), yticks=rows)
     axes.set_yticklabels([])
-    axes.grid(True, color="#DDDDDD", linewidth=0.6)
-    axes.set_axisbelow(True)
+    draw_grid(axes, "both")
     axes.set_title("recall of each class", fontsize=8.5)
     axes.set_xlabel("recall [%],\nmean ± sd of the runs", fontsize=7.5)
     axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.23), ncols=1)
-
-
-def main() -> None:
-    params = load_params()
-    save_both(draw(read_panels(params)), params.reports, "figure6")
-    log.info("confusion matrices: %s", params.reports / "figure6.png")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -1,11 +1,7 @@
-"""Stage margins: Table I as curves -> Figure 5, mAP against lambda and against the margin.
-
-Reads data/<profile>/evaluate/scores.csv, writes reports/<profile>/figure5.png and .svg.
-"""
+"""Figure 5: Table I as curves, mAP against lambda and against the margin."""
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,22 +14,33 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.evaluation.pooling_names import pooling_label
-from pipeline.evaluation.scored_runs import read_runs
-from pipeline.plots.style import BLUE, STYLE, STYLES, VERMILION, save_both
+from pipeline.evaluation.results import read_scores
+from pipeline.plots.style import BLUE, STYLE, STYLES, VERMILION, draw_grid
 from pipeline.settings.cells import PoolingName
-from pipeline.settings.params import Params, load_params
-from pipeline.shared.stage import run
+from pipeline.settings.params import Params, ParamsError
 
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 2, 1, 2)))
-# Of the margins, from the smallest.
+# Colours of the margins, from the smallest.
 COLOURS = (BLUE, VERMILION, "#009E73", "#CC79A7")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
-log = logging.getLogger(__name__)
+
+def figure(params: Params) -> Figure:
+    """Figure 5: a curve for each margin over lambda, and one for each pooling over the margin.
+
+    Raises:
+        ParamsError: Table I lists no cell of writers.
+    """
+    seeds = ", ".join(map(str, params.active.writers.seeds))
+    title = (
+        f"Writer retrieval, {params.active.titles.writers}: mean ± sd of seeds {seeds}; "
+        "dots are runs"
+    )
+    return draw(read_points(params), title)
 
 
 class Look(NamedTuple):
-    """Of a curve; no dashes where its points are not joined."""
+    """How a curve looks; its points are not joined where it has no dashes."""
 
     colour: str
     marker: str
@@ -42,7 +49,7 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True)
 class Point:
-    """Test mAP in percent of a cell of Table I, of each of its runs; lambda at the start."""
+    """A cell of Table I: lambda at the start, and the test mAP of each run in percent."""
 
     label: str
     pooling: PoolingName
@@ -52,7 +59,7 @@ class Point:
 
     @property
     def mean(self) -> float:
-        """Of the runs."""
+        """Mean of the runs."""
         return float(np.mean(self.mAP))
 
     @property
@@ -65,14 +72,13 @@ def read_points(params: Params) -> list[Point]:
     """The cells of Table I.
 
     Raises:
-        RunError: naming the file that is missing or lacks a run.
-        ValueError: Table I lists no cell of writers.
+        ParamsError: Table I lists no cell of writers.
     """
     listed = {name: params.cells[name] for name in params.tables.table1}
     cells = {name: cell for name, cell in listed.items() if cell.task == "writers"}
     if not cells:
-        raise ValueError("params.yaml: tables.table1 lists no writers cell to draw: list one")
-    runs = read_runs(params.data / "evaluate" / "scores.csv", cells, params)
+        raise ParamsError("params.yaml: tables.table1 lists no writers cell to draw: list one")
+    scores = read_scores(params).set_index("cell")["mAP"]
     points = []
     for name, cell in cells.items():
         pooling = params.poolings[cell.pooling]
@@ -83,32 +89,31 @@ def read_points(params: Params) -> list[Point]:
                 pooling=pooling.name,
                 lambda_=pooling.lambda_ if pooling.name == "dgmp" else None,
                 margin=cell.margin,
-                mAP=tuple(one.mAP for one in runs if one.cell == name and one.mAP is not None),
+                mAP=tuple(scores[[name]]),
             )
         )
     return points
 
 
+@mpl.rc_context(STYLE)
 def draw(points: Sequence[Point], title: str) -> Figure:
-    """Figure 5: a curve for each margin over lambda, and one for each pooling over the margin."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.4, 3.9), layout="constrained")
-        left, right = figure.subplots(1, 2, sharey=True)
-        _over_lambda(left, points)
-        _over_margin(right, points)
-        for axes in (left, right):
-            axes.grid(True, axis="y", color="#DDDDDD", linewidth=0.6)
-            axes.set_axisbelow(True)
-            axes.legend(
-                fontsize=7,
-                handlelength=3.4,
-                ncols=2,
-                loc="upper center",
-                bbox_to_anchor=(0.5, -0.17),
-            )
-        right.tick_params(labelleft=True)
-        left.set_ylabel("test mAP [%]")
-        figure.suptitle(title, fontsize=9)
+    """Both panels, on one scale."""
+    figure = Figure(figsize=(7.4, 3.9), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    _over_lambda(left, points)
+    _over_margin(right, points)
+    for axes in (left, right):
+        draw_grid(axes)
+        axes.legend(
+            fontsize=7,
+            handlelength=3.4,
+            ncols=2,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.17),
+        )
+    right.tick_params(labelleft=True)
+    left.set_ylabel("test mAP [%]")
+    figure.suptitle(title, fontsize=9)
     return figure
 
 
@@ -165,7 +170,7 @@ def _draw(
     label: str | None,
     look: Look,
 ) -> None:
-    """Means with their deviations, and each run as a dot."""
+    """Draw means with their deviations, and each run as a dot."""
     if not points:
         return
     bars = axes.errorbar(
@@ -189,18 +194,3 @@ def _power(value: float) -> str:
     exponent = math.log10(value)
     whole = exponent == round(exponent) and exponent >= 3
     return f"$10^{{{round(exponent)}}}$" if whole else f"{value:g}"
-
-
-def main() -> None:
-    params = load_params()
-    seeds = ", ".join(map(str, params.active.writers.seeds))
-    title = (
-        f"Writer retrieval, {params.active.titles.writers}: mean ± sd of seeds {seeds}; "
-        "dots are runs"
-    )
-    save_both(draw(read_points(params), title), params.reports, "figure5")
-    log.info("mAP against lambda and margin: %s", params.reports / "figure5.png")
-
-
-if __name__ == "__main__":
-    run(main)

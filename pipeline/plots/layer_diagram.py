@@ -1,12 +1,7 @@
-"""Stage diagram: the layer as a drawing -> Figure 1.
-
-Reads no data: what it shows is computed by the layer, from activations made up here. Writes
-reports/<profile>/figure1.png and .svg.
-"""
+"""Figure 1: the layer as a drawing, computed by the layer from activations made up here."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -20,11 +15,8 @@ from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
 from dgmp.pooling.functional import generalized_max_pool
-from pipeline.plots.style import BLUE, STYLE, VERMILION, save_both
-from pipeline.settings.params import load_params
-from pipeline.shared.stage import run
-
-log = logging.getLogger(__name__)
+from pipeline.plots.style import BLUE, STYLE, VERMILION
+from pipeline.settings.params import Params
 
 Floats = NDArray[np.float64]
 
@@ -41,47 +33,52 @@ COLUMNS = 3
 RARE = (2, 3)
 LAMBDA = 0.3
 FREQUENT, NEUTRAL = "#666666", "#444444"
-# Of a cell, a bar of weight 1, and the line on which all stands; a tenth of an inch each.
+# In tenths of an inch: side of a cell, height of a bar of weight 1, and of the base line.
 CELL, BAR, BASE = 2.1, 4.0, 10.5
 
 
+def figure(_: Params) -> Figure:
+    """Figure 1; no setting changes it."""
+    return draw(EXAMPLE, COLUMNS, RARE, LAMBDA)
+
+
 def colours(phi: Floats, rare: Sequence[int]) -> list[str]:
-    """One for each location."""
+    """The colour of each location."""
     return [VERMILION if i in rare else FREQUENT for i in range(phi.shape[1])]
 
 
+@mpl.rc_context(STYLE)
 def draw(phi: Floats, columns: int, rare: Sequence[int], lambda_: float) -> Figure:
-    """Figure 1: from an activation volume to its descriptor, left to right.
+    """From an activation volume to its descriptor, left to right.
 
     Args:
         phi: (D, N), activations from 0 to 1, row by row of the volume.
-        columns: Its width.
+        columns: Width of the volume.
         rare: The locations that are unlike the others.
-        lambda_: Of the ridge regression.
+        lambda_: Regularization of the ridge regression.
     """
     xi, alpha = generalized_max_pool(torch.from_numpy(phi)[None], lambda_, return_weights=True)
     weights = (alpha / alpha.mean())[0].numpy()
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.4, 2.9))
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(0, 74), ylim=(0, 29), aspect="equal")
-        axes.axis("off")
-        inks = colours(phi, rare)
-        _volume(axes, 1.6, phi.shape[1] // columns, columns, inks)
-        _matrix(axes, 17.6, phi, inks)
-        _matrix(axes, 33.6, phi.T @ phi / 2, [NEUTRAL] * phi.shape[1])
-        _weights(axes, 49.2, weights, inks)
-        _matrix(axes, 63.6, xi.numpy().T / xi.max().item(), [BLUE])
-        _matrix(axes, 70.4, normalize(xi).numpy().T, [BLUE])
-        height, width = phi.shape
-        axes.text(17.2, BASE + height * CELL / 2, "$D$", ha="right", va="center")
-        for left, rows in ((17.6, height), (33.6, width)):
-            axes.text(left + width * CELL / 2, BASE + rows * CELL + 0.4, "$N$", ha="center")
-        axes.text(33.2, BASE + width * CELL / 2 + 3, "$N$", ha="right", va="center")
-        axes.text(49.2, BASE + 6.5, "$\\alpha$", ha="right", va="center")
-        for start, end in ((13.2, 15.6), (30.6, 33), (46.6, 49), (60.4, 62.8), (66.4, 69.4)):
-            _arrow(axes, (start, BASE + 5), (end, BASE + 5))
-        _captions(axes)
+    figure = Figure(figsize=(7.4, 2.9))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, 74), ylim=(0, 29), aspect="equal")
+    axes.axis("off")
+    inks = colours(phi, rare)
+    _volume(axes, 1.6, phi.shape[1] // columns, columns, inks)
+    _matrix(axes, 17.6, phi, inks)
+    _matrix(axes, 33.6, phi.T @ phi / 2, [NEUTRAL] * phi.shape[1])
+    _weights(axes, 49.2, weights, inks)
+    _matrix(axes, 63.6, xi.numpy().T / xi.max().item(), [BLUE])
+    _matrix(axes, 70.4, normalize(xi).numpy().T, [BLUE])
+    height, width = phi.shape
+    axes.text(17.2, BASE + height * CELL / 2, "$D$", ha="right", va="center")
+    for left, rows in ((17.6, height), (33.6, width)):
+        axes.text(left + width * CELL / 2, BASE + rows * CELL + 0.4, "$N$", ha="center")
+    axes.text(33.2, BASE + width * CELL / 2 + 3, "$N$", ha="right", va="center")
+    axes.text(49.2, BASE + 6.5, "$\\alpha$", ha="right", va="center")
+    for start, end in ((13.2, 15.6), (30.6, 33), (46.6, 49), (60.4, 62.8), (66.4, 69.4)):
+        _arrow(axes, (start, BASE + 5), (end, BASE + 5))
+    _captions(axes)
     return figure
 
 
@@ -169,13 +166,3 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> 
 def _tint(ink: str, share: float) -> tuple[float, ...]:
     """A colour mixed with white."""
     return tuple(1 - share * (1 - part) for part in to_rgb(ink))
-
-
-def main() -> None:
-    params = load_params()
-    save_both(draw(EXAMPLE, COLUMNS, RARE, LAMBDA), params.reports, "figure1")
-    log.info("the layer: %s", params.reports / "figure1.png")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -1,8 +1,7 @@
-"""What the figures of pages share: which network and pages, and how pages are shown."""
+"""Which network and pages the figures of pages show, and how they show a page."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -11,7 +10,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from pipeline.settings.params import Params, ParamsError
-from pipeline.shared.page_lists import Page
+from pipeline.shared.page_lists import Page, read_pages
 
 Gray = NDArray[np.uint8]
 
@@ -34,14 +33,14 @@ def find_cell(params: Params) -> str:
     )
 
 
-def by_label(pages: Sequence[Page], list_file: Path) -> dict[str, list[Page]]:
-    """The test pages of each label, labels and pages sorted by name.
+def read_test_pages(list_file: Path) -> dict[str, list[Page]]:
+    """The test pages of each label in a page list, labels and pages sorted by name.
 
     Raises:
         ValueError: there is none.
     """
     found: dict[str, list[Page]] = {}
-    for page in sorted(pages, key=lambda page: (page.label, page.file)):
+    for page in sorted(read_pages(list_file), key=lambda page: (page.label, page.file)):
         if page.split == "test":
             found.setdefault(page.label, []).append(page)
     if not found:
@@ -66,7 +65,7 @@ def detail(page: Gray, width: int, aspect: float) -> Gray:
 
 
 def show(axes: Axes, page: Gray, *, colour: str = "black", line: float = 0.5) -> None:
-    """A page in a frame, without ticks."""
+    """Draw a page in a frame, without ticks."""
     axes.imshow(page, cmap="gray", vmin=BLACK, vmax=WHITE, interpolation="none")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set(visible=True, linewidth=line, color=colour)

@@ -1,12 +1,7 @@
-"""Stage rankings: what retrieval finds -> Figure 7, queries with the pages that come first.
-
-Reads pages of data/<profile>/binarize/ and the descriptors of the test pages, data/<profile>/
-train/<cell>/, of the first DGMP cell of Table II; writes reports/<profile>/figure7.png and .svg.
-"""
+"""Figure 7: queries and the pages that the first DGMP cell of Table II ranks first."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,20 +15,41 @@ from dgmp.analysis.nearest_pages import nearest
 from dgmp.images.reading import read_gray
 from dgmp.metrics import Distance, evaluate_retrieval
 from pipeline.evaluation.pooling_names import pooling_label
-from pipeline.evaluation.predictions import Arrays, RunError, read_test_set, run_folder
+from pipeline.evaluation.predictions import Arrays, read_test_set
 from pipeline.plots.page_thumbnails import Gray, detail, find_cell, show, shrink
-from pipeline.plots.style import BLUE, STYLE, VERMILION, save_both
-from pipeline.settings.params import load_params
-from pipeline.shared.stage import run
+from pipeline.plots.style import BLUE, STYLE, VERMILION
+from pipeline.settings.params import Params
 
 QUERIES, FIRST = 4, 5
-# Of the middle of a page: its pixels across and its height by its width; and as it is shown.
+# Width in pixels and height / width of the middle of a page; then width and grey levels as shown.
 TAKEN, ASPECT = 256, 0.7
 WIDTH, LEVELS = 180, 3
 # How a page of the query's writer and one of another are marked: sign, colour, line.
 RIGHT, WRONG = ("✓", BLUE, "-"), ("✗", VERMILION, (0, (2.5, 1.2)))
 
-log = logging.getLogger(__name__)
+
+def figure(params: Params) -> Figure:
+    """Figure 7: a row for each query, then the first pages, right and wrong.
+
+    Raises:
+        ParamsError: Table II lists no DGMP cell.
+    """
+    name = find_cell(params)
+    cell, seed = params.cells[name], params.active.writers.seeds[0]
+    arrays = read_test_set(name, cell, (seed,), params)[seed]
+    rankings = choose_rankings(arrays, params.active.writers.distance)
+    files = [str(file) for file in arrays["files"]]
+    folder = params.data / "binarize"
+    shown = {page for ranking in rankings for page in (ranking.query, *ranking.found)}
+    pages = {
+        page: shrink(detail(read_gray(folder / files[page]), TAKEN, ASPECT), WIDTH, levels=LEVELS)
+        for page in sorted(shown)
+    }
+    title = (
+        f"{params.active.titles.writers}: {pooling_label(params.poolings[cell.pooling])}, margin "
+        f"{cell.margin:g}, seed {seed}: test queries from the best to the worst"
+    )
+    return draw(rankings, pages, list(map(str, arrays["labels"])), files, title)
 
 
 @dataclass(frozen=True)
@@ -53,7 +69,7 @@ def choose_rankings(arrays: Arrays, distance: Distance) -> list[Ranking]:
 
     Args:
         arrays: descriptors (n, D) and labels (n,).
-        distance: By which pages are ranked.
+        distance: Measure by which pages are ranked.
 
     Raises:
         ValueError: as `dgmp.metrics.evaluate_retrieval`.
@@ -72,6 +88,7 @@ def choose_rankings(arrays: Arrays, distance: Distance) -> list[Ranking]:
     ]
 
 
+@mpl.rc_context(STYLE)
 def draw(
     rankings: Sequence[Ranking],
     pages: dict[int, Gray],
@@ -79,44 +96,43 @@ def draw(
     files: Sequence[str],
     title: str,
 ) -> Figure:
-    """Figure 7: a row for each query, then the first pages, right and wrong.
+    """A row for each query.
 
     Args:
-        rankings: The rows.
+        rankings: One for each row.
         pages: What is shown of each page, by position.
         labels: The writer of each test page.
-        files: Its file.
-        title: Of the figure.
+        files: File of each test page.
+        title: Title of the figure.
     """
-    with mpl.rc_context(STYLE):
-        columns = 1 + max(len(ranking.found) for ranking in rankings)
-        figure = Figure(figsize=(7.6, 0.8 + 1.08 * len(rankings)), layout="constrained")
-        grid = figure.subplots(len(rankings), columns, squeeze=False)
-        for row, ranking in zip(grid, rankings, strict=True):
-            writer = labels[ranking.query]
-            show(row[0], pages[ranking.query], line=1)
-            row[0].set_title(f"{Path(files[ranking.query]).stem}", fontsize=7)
-            row[0].set_ylabel(f"AP {ranking.precision:.0f} %", fontsize=8)
-            for axes in row[1 + len(ranking.found) :]:
-                axes.axis("off")
-            for axes, page in zip(row[1:], ranking.found, strict=False):
-                show(axes, pages[page])
-                _mark(axes, Path(files[page]).stem, right=labels[page] == writer)
-        grid[0][0].annotate(
-            "query", (0.5, 1), (0, 16), xycoords="axes fraction", textcoords="offset points",
-            ha="center", weight="bold",
+    columns = 1 + max(len(ranking.found) for ranking in rankings)
+    figure = Figure(figsize=(7.6, 0.8 + 1.08 * len(rankings)), layout="constrained")
+    grid = figure.subplots(len(rankings), columns, squeeze=False)
+    for row, ranking in zip(grid, rankings, strict=True):
+        writer = labels[ranking.query]
+        show(row[0], pages[ranking.query], line=1)
+        row[0].set_title(f"{Path(files[ranking.query]).stem}", fontsize=7)
+        row[0].set_ylabel(f"AP {ranking.precision:.0f} %", fontsize=8)
+        for axes in row[1 + len(ranking.found) :]:
+            axes.axis("off")
+        for axes, page in zip(row[1:], ranking.found, strict=False):
+            show(axes, pages[page])
+            _mark(axes, Path(files[page]).stem, right=labels[page] == writer)
+    grid[0][0].annotate(
+        "query", (0.5, 1), (0, 16), xycoords="axes fraction", textcoords="offset points",
+        ha="center", weight="bold",
+    )  # fmt: skip
+    for rank, axes in enumerate(grid[0][1:], start=1):
+        axes.annotate(
+            f"rank {rank}", (0.5, 1), (0, 16), xycoords="axes fraction",
+            textcoords="offset points", ha="center", weight="bold",
         )  # fmt: skip
-        for rank, axes in enumerate(grid[0][1:], start=1):
-            axes.annotate(
-                f"rank {rank}", (0.5, 1), (0, 16), xycoords="axes fraction",
-                textcoords="offset points", ha="center", weight="bold",
-            )  # fmt: skip
-        figure.suptitle(title, fontsize=9)
-        figure.supxlabel(
-            "✓ solid blue frame: of the query's writer;  ✗ dashed orange frame: of another;  "
-            "AP: average precision of the query",
-            fontsize=7.5,
-        )
+    figure.suptitle(title, fontsize=9)
+    figure.supxlabel(
+        "✓ solid blue frame: of the query's writer;  ✗ dashed orange frame: of another;  "
+        "AP: average precision of the query",
+        fontsize=7.5,
+    )
     return figure
 
 
@@ -124,32 +140,3 @@ def _mark(axes: Axes, name: str, *, right: bool) -> None:
     sign, colour, dashes = RIGHT if right else WRONG
     axes.set_title(f"{sign} {name}", fontsize=7, color=colour)
     axes.spines[:].set(color=colour, linewidth=2, linestyle=dashes, capstyle="butt")
-
-
-def main() -> None:
-    params = load_params()
-    name = find_cell(params)
-    cell, seed = params.cells[name], params.active.writers.seeds[0]
-    arrays = read_test_set(name, cell, (seed,), params)[seed]
-    try:
-        rankings = choose_rankings(arrays, params.active.writers.distance)
-    except ValueError as error:
-        raise RunError(f"{run_folder(name, params) / f'seed{seed}.npz'}: {error}") from None
-    files = [str(file) for file in arrays["files"]]
-    folder = params.data / "binarize"
-    shown = {page for ranking in rankings for page in (ranking.query, *ranking.found)}
-    pages = {
-        page: shrink(detail(read_gray(folder / files[page]), TAKEN, ASPECT), WIDTH, levels=LEVELS)
-        for page in sorted(shown)
-    }
-    title = (
-        f"{params.active.titles.writers}: {pooling_label(params.poolings[cell.pooling])}, margin "
-        f"{cell.margin:g}, seed {seed}: test queries from the best to the worst"
-    )
-    figure = draw(rankings, pages, list(map(str, arrays["labels"])), files, title)
-    save_both(figure, params.reports, "figure7")
-    log.info("queries with what they find: %s", params.reports / "figure7.png")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -1,13 +1,7 @@
-"""Stage samples: pages of the data -> Figures 2 (writers) and 3 (scripts that look alike).
-
-Reads pages and lists of data/<profile>/acquire/, and for Figure 3 which classes the runs of Table
-III took for each other, data/<profile>/train/<cell>/; writes reports/<profile>/figure2 and
-figure3, .png and .svg.
-"""
+"""Figures 2 and 3: test pages of writers, and of scripts that the runs take for each other."""
 
 from __future__ import annotations
 
-import logging
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,19 +13,44 @@ from matplotlib.figure import Figure
 
 from dgmp.images.reading import read_gray
 from pipeline.plots.confusion_matrices import SCRIPT_TASKS, Counts, cells_of_table3, read_confusions
-from pipeline.plots.page_thumbnails import Gray, by_label, show, shrink
-from pipeline.plots.style import STYLE, save_both
+from pipeline.plots.page_thumbnails import Gray, read_test_pages, show, shrink
+from pipeline.plots.style import STYLE
 from pipeline.settings.base import Task
-from pipeline.settings.params import Params, ParamsError, load_params
-from pipeline.shared.page_lists import Page, read_pages
-from pipeline.shared.stage import run
+from pipeline.settings.params import Params, ParamsError
+from pipeline.shared.page_lists import Page
 
 OTHERS = 2
 PAIRS = 2
 # Pixels of a page across, and its levels of grey.
 WIDTH, LEVELS = 290, 16
 
-log = logging.getLogger(__name__)
+
+def writers_figure(params: Params) -> Figure:
+    """Figure 2: two pages of one writer, and one each of others.
+
+    Raises:
+        ValueError: there are too few test pages for that.
+    """
+    return draw(read_writers(params), f"Test pages of {params.active.titles.writers}")
+
+
+def scripts_figure(params: Params) -> Figure:
+    """Figure 3: pages of the classes that are most often taken for each other.
+
+    Raises:
+        ParamsError: Table III has no script cell.
+    """
+    task = next((task for task in SCRIPT_TASKS if cells_of_table3(params, task)), None)
+    if task is None:
+        raise ParamsError(
+            "params.yaml: tables.table3 lists no cell that tells script types apart: list one"
+        )
+    runs = len(cells_of_table3(params, task)) * len(params.active.schedule(task).seeds)
+    return draw(
+        read_scripts(params, task),
+        f"Test pages of {getattr(params.active.titles, task)}: the classes most often taken for "
+        f"each other, no class shown twice, all {runs} runs of Table III",
+    )
 
 
 @dataclass(frozen=True)
@@ -97,8 +116,7 @@ def resembling(counts: Counts, pairs: int) -> list[Pair]:
 def read_writers(params: Params) -> list[Group]:
     """The groups of Figure 2."""
     folder = params.data / "acquire"
-    file = folder / "writers.csv"
-    alike, different = choose_writers(by_label(read_pages(file), file))
+    alike, different = choose_writers(read_test_pages(folder / "writers.csv"))
     headings = (
         f"two pages of one writer, {alike[0].label}",
         "two other writers" if len(different) > 1 else "another writer",
@@ -118,26 +136,15 @@ def read_writers(params: Params) -> list[Group]:
     ]
 
 
-def read_scripts(params: Params) -> tuple[Task, list[Group]]:
-    """The task and the groups of Figure 3.
-
-    Raises:
-        ParamsError: Table III has no script cell.
-        RunError: naming the file that is missing or damaged, and the command that makes it.
-    """
-    task = next((task for task in SCRIPT_TASKS if cells_of_table3(params, task)), None)
-    if task is None:
-        raise ParamsError(
-            "params.yaml: tables.table3 lists no cell that tells script types apart: list one"
-        )
-    found = [read_confusions(params, *cell) for cell in cells_of_table3(params, task).items()]
-    classes = found[0][0]
+def read_scripts(params: Params, task: Task) -> list[Group]:
+    """The groups of Figure 3."""
+    found = [read_confusions(params, name) for name in cells_of_table3(params, task)]
+    classes = found[0].classes
     folder = params.data / "acquire"
-    file = folder / f"{task}.csv"
-    pages = by_label(read_pages(file), file)
+    pages = read_test_pages(folder / f"{task}.csv")
     letters = iter("abcd")
     groups = []
-    for pair in resembling(np.sum([one.counts for _, one in found], axis=0), PAIRS):
+    for pair in resembling(np.sum([one.counts for one in found], axis=0), PAIRS):
         names = [classes[pair.one], classes[pair.other]]
         groups.append(
             Group(
@@ -146,48 +153,27 @@ def read_scripts(params: Params) -> tuple[Task, list[Group]]:
                 tuple(_read(folder / pages[name][0].file) for name in names),
             )
         )
-    return task, groups
+    return groups
 
 
 def _read(file: Path) -> Gray:
     return shrink(read_gray(file), WIDTH, levels=LEVELS)
 
 
+@mpl.rc_context(STYLE)
 def draw(groups: Sequence[Group], title: str) -> Figure:
     """A row of pages of one height, in groups."""
-    with mpl.rc_context(STYLE):
-        shapes = [[page.shape[1] / page.shape[0] for page in group.pages] for group in groups]
-        width = 7.4
-        height = 0.6 + width / sum(map(sum, shapes))
-        figure = Figure(figsize=(width, height), layout="constrained")
-        figure.suptitle(textwrap.fill(title, 100), fontsize=9)
-        ratios_of_groups = [sum(shape) for shape in shapes]
-        parts = figure.subfigures(1, len(groups), squeeze=False, width_ratios=ratios_of_groups)[0]
-        for part, group, ratios in zip(parts, groups, shapes, strict=True):
-            part.suptitle(group.heading, fontsize=8)
-            grid = part.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
-            for axes, caption, page in zip(grid, group.captions, group.pages, strict=True):
-                show(axes, page)
-                axes.set_xlabel(caption, fontsize=8)
+    shapes = [[page.shape[1] / page.shape[0] for page in group.pages] for group in groups]
+    width = 7.4
+    height = 0.6 + width / sum(map(sum, shapes))
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.suptitle(textwrap.fill(title, 100), fontsize=9)
+    ratios_of_groups = [sum(shape) for shape in shapes]
+    parts = figure.subfigures(1, len(groups), squeeze=False, width_ratios=ratios_of_groups)[0]
+    for part, group, ratios in zip(parts, groups, shapes, strict=True):
+        part.suptitle(group.heading, fontsize=8)
+        grid = part.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
+        for axes, caption, page in zip(grid, group.captions, group.pages, strict=True):
+            show(axes, page)
+            axes.set_xlabel(caption, fontsize=8)
     return figure
-
-
-def main() -> None:
-    params = load_params()
-    titles = params.active.titles
-    writers = draw(read_writers(params), f"Test pages of {titles.writers}")
-    task, groups = read_scripts(params)
-    cells = len(cells_of_table3(params, task))
-    runs = cells * len(params.active.schedule(task).seeds)
-    scripts = draw(
-        groups,
-        f"Test pages of {getattr(titles, task)}: the classes most often taken for each other, "
-        f"no class shown twice, all {runs} runs of Table III",
-    )
-    save_both(writers, params.reports, "figure2")
-    save_both(scripts, params.reports, "figure3")
-    log.info("sample pages: %s and figure3.png", params.reports / "figure2.png")
-
-
-if __name__ == "__main__":
-    run(main)

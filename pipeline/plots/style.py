@@ -1,21 +1,20 @@
-"""How all figures look, and how they are written: the same bytes from the same numbers."""
+"""How all figures look, and their files: the same bytes from the same numbers."""
 
 from __future__ import annotations
 
 import base64
 import io
 import re
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from PIL import Image, ImageChops
 
-from dgmp.files import whole_file
 from pipeline.settings.cells import PoolingName
 
 # Okabe and Ito's palette, which colour-blind readers tell apart, and a dash pattern for print.
@@ -77,19 +76,24 @@ def set_log_ticks(axis: Axis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def save(figure: Figure, file: Path) -> None:
-    """Write a picture in one step, with nothing in it that changes from day to day."""
-    picture = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        if file.suffix == ".svg":
-            figure.savefig(picture, format="svg", dpi=DPI, metadata={"Date": None})
-            unindented = re.sub(rb"\n +", b"\n", picture.getvalue())
-            content = renumber(EMBEDDED.sub(_pack_embedded, unindented))
-        else:
-            figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
-            content = pack_png(picture.getvalue())
-    with whole_file(file) as part:
-        part.write_bytes(content)
+def draw_grid(axes: Axes, which: Literal["both", "x", "y"] = "y") -> None:
+    """Thin grey lines behind the data."""
+    axes.grid(True, axis=which, color="#DDDDDD", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+@mpl.rc_context(STYLE)
+def render(figure: Figure) -> dict[str, bytes]:
+    """A new figure as PNG and SVG, with nothing in them that changes from day to day."""
+    png, svg = io.BytesIO(), io.BytesIO()
+    # In this order: the layout goes on from that of the drawing before.
+    figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
+    figure.savefig(svg, format="svg", dpi=DPI, metadata={"Date": None})
+    unindented = re.sub(rb"\n +", b"\n", svg.getvalue())
+    return {
+        "png": pack_png(png.getvalue()),
+        "svg": renumber(EMBEDDED.sub(_pack_embedded, unindented)),
+    }
 
 
 def pack_png(content: bytes) -> bytes:
@@ -127,9 +131,3 @@ def renumber(svg: bytes) -> bytes:
 def _pack_embedded(found: re.Match[bytes]) -> bytes:
     packed = pack_png(base64.b64decode(found["content"]))
     return found["start"] + base64.b64encode(packed)
-
-
-def save_both(figure: Figure, folder: Path, name: str) -> None:
-    """Write a figure as <name>.png and <name>.svg."""
-    for ending in ("png", "svg"):
-        save(figure, folder / f"{name}.{ending}")

@@ -1,45 +1,34 @@
-"""What was logged of each epoch of a cell's runs: curves.csv of the stage train."""
+"""What the stage train logged of each epoch, over the runs of a cell."""
 
 from __future__ import annotations
 
-import csv
-from collections import defaultdict
-from collections.abc import Sequence
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.evaluation.predictions import RunError
+from pipeline.evaluation.predictions import run_folder
+from pipeline.settings.params import Params
 
 
-def read_epochs(
-    file: Path, column: str, seeds: Sequence[int], remedy: str
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """A column of a curves.csv: epochs (E,) that have a value, and the values (seeds, E).
+class Curve(NamedTuple):
+    """Epochs, and the runs' mean and sample standard deviation there, all (E,).
 
-    Raises:
-        RunError: naming the file, if it or a seed is missing, if a seed has no value, or if the
-            seeds have values of different epochs.
+    The deviation of a single run is 0.
     """
-    values: dict[int, dict[int, float]] = defaultdict(dict)
-    try:
-        with file.open(newline="", encoding="utf-8") as lines:
-            for row in csv.DictReader(lines):
-                if row[column]:
-                    values[int(row["seed"])][int(row["epoch"])] = float(row[column])
-    except FileNotFoundError:
-        raise RunError(f"{file} is missing: {remedy}") from None
-    except (KeyError, ValueError) as error:
-        raise RunError(f"{file} is damaged ({error!r}): {remedy}") from None
-    what = column.replace("_", " ")
-    for seed in seeds:
-        if seed not in values:
-            raise RunError(f"{file} has no {what} of seed {seed}: {remedy}")
-        if values[seed].keys() != values[seeds[0]].keys():
-            raise RunError(
-                f"{file}: seeds {seeds[0]} and {seed} have a {what} of different epochs, so that "
-                f"they have no mean: {remedy}"
-            )
-    epochs = sorted(values[seeds[0]])
-    return np.array(epochs), np.array([[values[seed][e] for e in epochs] for seed in seeds])
+
+    epochs: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    sd: NDArray[np.float64]
+
+
+def read_curve(params: Params, name: str, column: str) -> Curve:
+    """A column of a cell's curves.csv over the epochs that have a value."""
+    rows = pd.read_csv(run_folder(name, params) / "curves.csv")
+    values = rows.pivot(index="epoch", columns="seed", values=column).dropna()
+    return Curve(
+        values.index.to_numpy(),
+        values.mean(axis=1).to_numpy(),
+        values.std(axis=1).fillna(0).to_numpy(),
+    )

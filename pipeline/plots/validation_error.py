@@ -1,13 +1,7 @@
-"""Stage figures: validation errors of all runs -> Figure 4, mean and deviation per epoch.
-
-Reads data/<profile>/train/<cell>/{curves.csv,runs.json} of the cells of Tables II and III, writes
-reports/<profile>/figure4.png and .svg, and figure4.json, the same curves for `dvc plots`.
-"""
+"""Figure 4: validation error by epoch of the cells of Tables II and III, mean and deviation."""
 
 from __future__ import annotations
 
-import json
-import logging
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,24 +15,49 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from pipeline.evaluation.pooling_names import pooling_label
-from pipeline.evaluation.predictions import read_run_facts, run_folder, train_command
-from pipeline.plots.style import STYLE, STYLES, save_both, set_log_ticks
-from pipeline.plots.training_curves import read_epochs
+from pipeline.evaluation.predictions import read_run_facts
+from pipeline.plots.style import STYLE, STYLES, draw_grid, set_log_ticks
+from pipeline.plots.training_curves import read_curve
 from pipeline.settings.base import Task
-from pipeline.settings.cells import Cell, PoolingName
-from pipeline.settings.params import Params, load_params
-from pipeline.shared.files import write_text
-from pipeline.shared.stage import run
+from pipeline.settings.cells import PoolingName
+from pipeline.settings.params import Params, ParamsError
 
 # A logarithmic axis has no zero: what lies below this error, in percent, is drawn here.
 FLOOR = 0.1
 MARKERS = ("", "o", "s", "^")
 
-log = logging.getLogger(__name__)
+
+def figure(params: Params) -> Figure:
+    """Figure 4: a panel for each data set, its mean curves over bands of one deviation.
+
+    Raises:
+        ParamsError: Tables II and III list no cell.
+    """
+    return draw(read_panels(params))
+
+
+def rows(params: Params) -> list[dict[str, Any]]:
+    """The curves as rows for `dvc plots`: set, pooling, epoch, error, low, high, collapsed."""
+    return [
+        {
+            "set": panel.title,
+            "pooling": curve.label,
+            "epoch": int(epoch),
+            "error": round(float(error), 4),
+            "low": round(float(low), 4),
+            "high": round(float(high), 4),
+            "collapsed": curve.collapsed,
+        }
+        for panel in read_panels(params)
+        for curve in panel.curves
+        for epoch, error, low, high in zip(
+            curve.epochs, curve.mean, curve.low, curve.high, strict=True
+        )
+    ]
 
 
 @dataclass(frozen=True)
-class Curve:
+class ErrorCurve:
     """Validation error in percent of one cell: mean and mean ± sd over its seeds, by epoch.
 
     `collapsed` is the number of its runs that collapsed; they are part of the mean.
@@ -57,19 +76,15 @@ class Curve:
 class Panel:
     title: str
     score: str
-    curves: tuple[Curve, ...]
+    curves: tuple[ErrorCurve, ...]
 
 
-def read_curve(params: Params, name: str, cell: Cell, label: str) -> Curve:
-    """The curve of a cell over the seeds of its runs in params.yaml."""
-    seeds = params.active.schedule(cell.task).seeds
-    remedy = f"run `{train_command(name, params)}`"
-    file = run_folder(name, params) / "curves.csv"
-    epochs, errors = read_epochs(file, "validation_error", seeds, remedy)
-    mean = errors.mean(axis=0)
-    sd = errors.std(axis=0, ddof=1) if len(seeds) > 1 else np.zeros_like(mean)
-    facts = read_run_facts(name, seeds, params).values()
-    return Curve(
+def read_error(params: Params, name: str, label: str) -> ErrorCurve:
+    """The curve of a cell."""
+    cell = params.cells[name]
+    epochs, mean, sd = read_curve(params, name, "validation_error")
+    facts = read_run_facts(name, params.active.schedule(cell.task).seeds, params).values()
+    return ErrorCurve(
         label=label,
         pooling=params.poolings[cell.pooling].name,
         collapsed=sum(bool(fact.get("collapsed")) for fact in facts),
@@ -84,7 +99,7 @@ def read_panels(params: Params) -> list[Panel]:
     """(a), (b) the script tasks, as in the paper, and (c) the writers of Table II.
 
     Raises:
-        RunError: naming the file that is missing or damaged, and the command that makes it.
+        ParamsError: Tables II and III list no cell.
     """
     scores: dict[Task, str] = {
         "scripts_a": "100 − accuracy",
@@ -103,46 +118,24 @@ def read_panels(params: Params) -> list[Panel]:
             label = pooling_label(params.poolings[cell.pooling])
             if len(margins) > 1:
                 label += f", margin {cell.margin:g}"
-            curves.append(read_curve(params, name, cell, label))
+            curves.append(read_error(params, name, label))
         title = f"({letter}) {getattr(params.active.titles, task)}"
         if task == "writers" and len(margins) == 1:
             title += f", margin {margins.pop():g}"
         panels.append(Panel(title, score, tuple(curves)))
     if not panels:
-        raise ValueError("params.yaml: tables.table2 and tables.table3 list no cell to draw")
+        raise ParamsError("params.yaml: tables.table2 and tables.table3 list no cell to draw")
     return panels
 
 
-def plot_rows(panels: Sequence[Panel]) -> list[dict[str, Any]]:
-    """The curves as rows for `dvc plots`: set, pooling, epoch, error, low, high, collapsed."""
-    return [
-        {
-            "set": panel.title,
-            "pooling": curve.label,
-            "epoch": int(epoch),
-            "error": round(float(error), 4),
-            "low": round(float(low), 4),
-            "high": round(float(high), 4),
-            "collapsed": curve.collapsed,
-        }
-        for panel in panels
-        for curve in panel.curves
-        for epoch, error, low, high in zip(
-            curve.epochs, curve.mean, curve.low, curve.high, strict=True
-        )
-    ]
-
-
+@mpl.rc_context(STYLE)
 def draw(panels: Sequence[Panel]) -> Figure:
-    """Figure 4: a panel for each data set, its mean curves over bands of one deviation."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(2.9 * len(panels), 3.7), layout="constrained")
-        for axes, panel in zip(
-            figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
-        ):
-            _draw_panel(axes, panel)
-        if any(curve.collapsed for panel in panels for curve in panel.curves):
-            figure.supxlabel("† the mean includes collapsed runs", fontsize=7, ha="right", x=0.99)
+    """A panel for each data set."""
+    figure = Figure(figsize=(2.9 * len(panels), 3.7), layout="constrained")
+    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        _draw_panel(axes, panel)
+    if any(curve.collapsed for panel in panels for curve in panel.curves):
+        figure.supxlabel("† the mean includes collapsed runs", fontsize=7, ha="right", x=0.99)
     return figure
 
 
@@ -169,8 +162,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     least = min(curve.mean.min() for curve in panel.curves)
     axes.set_ylim(bottom=max(0.75 * least, 0.97 * min(curve.low.min() for curve in panel.curves)))
     set_log_ticks(axes.yaxis)
-    axes.grid(True, axis="y", color="#DDDDDD", linewidth=0.6)
-    axes.set_axisbelow(True)
+    draw_grid(axes)
     axes.set_title(textwrap.fill(panel.title, 34), fontsize=8.5)
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"validation error [%], {panel.score}")
@@ -182,16 +174,3 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
         loc="upper center",
         bbox_to_anchor=(0.5, -0.19),
     )
-
-
-def main() -> None:
-    params = load_params()
-    panels = read_panels(params)
-    save_both(draw(panels), params.reports, "figure4")
-    text = json.dumps(plot_rows(panels), ensure_ascii=False, indent=1)
-    write_text(params.reports / "figure4.json", text + "\n")
-    log.info("validation errors per epoch: %s", params.reports / "figure4.png")
-
-
-if __name__ == "__main__":
-    run(main)

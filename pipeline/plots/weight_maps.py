@@ -1,15 +1,10 @@
-"""Stage gallery: which locations of test pages DGMP weights up, beside average's uniform weights.
-
-Reads pages of data/<profile>/binarize/ and a trained network, data/<profile>/train/<cell>/
-seed<k>.safetensors, of the first DGMP cell of Table II; writes reports/<profile>/figure8.png and
-.svg.
-"""
+"""Figure 8: weight maps of test pages, of the first DGMP cell of Table II."""
 
 from __future__ import annotations
 
-import logging
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,26 +16,26 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from dgmp.analysis.weight_map import enlarge, weight_map
 from dgmp.images.binarization import BACKGROUND, INK
 from dgmp.images.reading import read_gray
+from dgmp.learning.models import DescriptorNet, Standardize, build_backbone
 from dgmp.learning.writer_retrieval import to_images
 from dgmp.pooling.layers import DGMP
 from pipeline.evaluation.pooling_names import pooling_label
-from pipeline.plots.page_thumbnails import find_cell
-from pipeline.plots.style import STYLE, save_both
-from pipeline.plots.trained_network import load_network
-from pipeline.settings.params import load_params
-from pipeline.shared.page_lists import Page, read_pages
-from pipeline.shared.stage import run
+from pipeline.evaluation.predictions import run_folder
+from pipeline.plots.page_thumbnails import find_cell, read_test_pages
+from pipeline.plots.style import STYLE
+from pipeline.settings.params import Params
 
 PAGES = 3
 # Patches down and across: some lines of writing, of which single letters are still seen.
 SIDE = 3
-# Of the backbones before their last block.
+# Stride of the backbones before their last block.
 BACKBONE_STRIDE = 16
 # As far below average pooling's weight, 1, as above it, in colours that colour-blind readers tell
 # apart; without the darkest ends of the palette, so that ink stays legible.
@@ -58,9 +53,67 @@ KEY = (
     "(weak activations, as of blank paper, are weighted up and still add little)"
 )
 
-log = logging.getLogger(__name__)
-
 Floats = NDArray[np.float64]
+
+
+def figure(params: Params) -> Figure:
+    """Figure 8: pages of the first test writers, and the weights of the poolings over them.
+
+    Raises:
+        ParamsError: Table II lists no DGMP cell.
+        ValueError: there is no test page.
+    """
+    name, seed = find_cell(params), params.active.writers.seeds[0]
+    network, pooling = load_network(params, name, seed)
+    folder = params.data / "binarize"
+    size = params.active.patches.size
+    with one_thread():
+        examples = [
+            weigh(
+                network,
+                pooling,
+                read_gray(folder / first.file),
+                size=size,
+                stride=BACKBONE_STRIDE * params.active.writers.last_stride,
+                name=Path(first.file).stem,
+                scale=(params.active.writers.resize or size) / size,
+            )
+            for first, *_ in list(read_test_pages(folder / "pages.csv").values())[:PAGES]
+        ]
+    label = pooling_label(params.poolings[params.cells[name].pooling])
+    title = (
+        f"{params.active.titles.writers}: {label} ({pooling.value.item():.4g} after training), "
+        f"cell {name}, seed {seed}"
+    )
+    return draw(examples, size, title)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep the arithmetic, and so the picture, independent of the number of cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def load_network(params: Params, name: str, seed: int) -> tuple[nn.Module, DGMP]:
+    """The trained network of a DGMP cell: up to the activation volume, and its pooling."""
+    backbone = build_backbone(
+        params.active.backbone.name,
+        params.active.backbone.width,
+        last_stride=params.active.writers.last_stride,
+    )
+    size = params.active.patches.size
+    scale = (params.active.writers.resize or size) / size
+    # Mean and deviation of the training images, and lambda, are among the weights.
+    pooling = DGMP()
+    network = DescriptorNet(Standardize(0, 1), backbone, pooling, scale=scale)
+    network.load_state_dict(load_file(run_folder(name, params) / f"seed{seed}.safetensors"))
+    parts = (network.rescale, network.standardize, network.backbone)
+    return nn.Sequential(*parts).eval(), pooling
 
 
 @dataclass(frozen=True)
@@ -68,7 +121,7 @@ class Example:
     """The middle of a page, and the weights of its pixels relative to average pooling.
 
     Attributes:
-        name: Of the page.
+        name: Name of the page.
         ink: bool (H, W).
         by_patch: (H, W), each patch pooled on its own.
         at_once: (H, W), all of it pooled at once.
@@ -78,21 +131,6 @@ class Example:
     ink: NDArray[np.bool_]
     by_patch: Floats
     at_once: Floats
-
-
-def choose_pages(pages: Sequence[Page]) -> list[Page]:
-    """The first test page of each of the first writers, writers and pages sorted by name.
-
-    Raises:
-        ValueError: there is no test page.
-    """
-    first: dict[str, Page] = {}
-    for page in sorted(pages, key=lambda page: (page.label, page.file)):
-        if page.split == "test":
-            first.setdefault(page.label, page)
-    if not first:
-        raise ValueError("the writer task has no test pages: give some the split test")
-    return list(first.values())[:PAGES]
 
 
 def middle(page: np.ndarray, size: int) -> np.ndarray:
@@ -123,13 +161,13 @@ def weigh(
     so many times the locations.
 
     Args:
-        network: Up to the activation volume.
-        pooling: Its pooling.
-        page: Ink 0.
+        network: Network up to the activation volume.
+        pooling: Pooling of the volume.
+        page: Binary page, ink 0.
         size: Side of a patch in pixels.
         stride: Pixels between locations, of the image as the network scales it.
-        name: Of the page.
-        scale: By how much the network scales it.
+        name: Name of the page.
+        scale: Factor by which the network scales it.
     """
     ink = middle(page, size) == INK
     image = to_images(ink[None].astype(np.uint8))[0]
@@ -148,46 +186,46 @@ def weigh(
     return Example(name, ink, np.block(by_patch), at_once)
 
 
+@mpl.rc_context(STYLE)
 def draw(examples: Sequence[Example], size: int, title: str) -> Figure:
     """A row for each page: its ink, and over it the weights of the poolings, on one scale.
 
     Args:
         examples: The pages.
         size: Side of a patch in pixels.
-        title: Of the figure.
+        title: Title of the figure.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.6, 1.6 + 1.85 * len(examples)), layout="constrained")
-        grid = figure.subplots(len(examples), len(VIEWS), squeeze=False)
-        for axes, view in zip(grid[0], VIEWS, strict=True):
-            axes.set_title(view, fontsize=8)
-        for row, example in zip(grid, examples, strict=True):
-            row[0].set_ylabel(textwrap.fill(example.name, 24), fontsize=7)
-            _draw_ink(row[0], example.ink, opacity=1)
-            for axes, weights in zip(
-                row[1:],
-                (np.ones(example.ink.shape), example.by_patch, example.at_once),
-                strict=True,
-            ):
-                axes.imshow(weights, cmap=COLOURS, norm=SCALE, interpolation="none")
-                _draw_ink(axes, example.ink, opacity=0.6)
-            height, width = example.ink.shape
-            for y in range(size, height, size):
-                row[2].axhline(y - 0.5, color="black", linewidth=0.8)
-            for x in range(size, width, size):
-                row[2].axvline(x - 0.5, color="black", linewidth=0.8)
-        bar = figure.colorbar(
-            ScalarMappable(SCALE, COLOURS),
-            ax=grid,
-            location="bottom",
-            extend="both",
-            shrink=0.7,
-            aspect=40,
-            ticks=[-1, 0, 1, 2, 3],
-            format="{x:g}",
-        )
-        bar.set_label(KEY)
-        figure.suptitle(title, fontsize=9)
+    figure = Figure(figsize=(7.6, 1.6 + 1.85 * len(examples)), layout="constrained")
+    grid = figure.subplots(len(examples), len(VIEWS), squeeze=False)
+    for axes, view in zip(grid[0], VIEWS, strict=True):
+        axes.set_title(view, fontsize=8)
+    for row, example in zip(grid, examples, strict=True):
+        row[0].set_ylabel(textwrap.fill(example.name, 24), fontsize=7)
+        _draw_ink(row[0], example.ink, opacity=1)
+        for axes, weights in zip(
+            row[1:],
+            (np.ones(example.ink.shape), example.by_patch, example.at_once),
+            strict=True,
+        ):
+            axes.imshow(weights, cmap=COLOURS, norm=SCALE, interpolation="none")
+            _draw_ink(axes, example.ink, opacity=0.6)
+        height, width = example.ink.shape
+        for y in range(size, height, size):
+            row[2].axhline(y - 0.5, color="black", linewidth=0.8)
+        for x in range(size, width, size):
+            row[2].axvline(x - 0.5, color="black", linewidth=0.8)
+    bar = figure.colorbar(
+        ScalarMappable(SCALE, COLOURS),
+        ax=grid,
+        location="bottom",
+        extend="both",
+        shrink=0.7,
+        aspect=40,
+        ticks=[-1, 0, 1, 2, 3],
+        format="{x:g}",
+    )
+    bar.set_label(KEY)
+    figure.suptitle(title, fontsize=9)
     return figure
 
 
@@ -197,37 +235,3 @@ def _draw_ink(axes: Axes, ink: NDArray[np.bool_], *, opacity: float) -> None:
     axes.imshow(black, interpolation="none")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set(visible=True, linewidth=0.5)
-
-
-def main() -> None:
-    params = load_params()
-    name = find_cell(params)
-    seed = params.active.writers.seeds[0]
-    # One thread keeps the arithmetic, and so the picture, independent of the number of cores.
-    torch.set_num_threads(1)
-    network, pooling = load_network(params, name, seed)
-    folder = params.data / "binarize"
-    size = params.active.patches.size
-    examples = [
-        weigh(
-            network,
-            pooling,
-            read_gray(folder / page.file),
-            size=size,
-            stride=BACKBONE_STRIDE * params.active.writers.last_stride,
-            name=Path(page.file).stem,
-            scale=(params.active.writers.resize or size) / size,
-        )
-        for page in choose_pages(read_pages(folder / "pages.csv"))
-    ]
-    label = pooling_label(params.poolings[params.cells[name].pooling])
-    title = (
-        f"{params.active.titles.writers}: {label} ({pooling.value.item():.4g} after training), "
-        f"cell {name}, seed {seed}"
-    )
-    save_both(draw(examples, size, title), params.reports, "figure8")
-    log.info("weights over %d test pages: %s", len(examples), params.reports / "figure8.png")
-
-
-if __name__ == "__main__":
-    run(main)

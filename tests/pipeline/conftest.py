@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import yaml
 
-from dgmp.images.reading import write_bilevel
 from pipeline import compare, evaluate
 from pipeline.settings.cells import Cell
 from pipeline.settings.params import Params, load_params
@@ -100,31 +99,6 @@ def scored(made_and_scored, tmp_path, monkeypatch) -> Project:
     """The made-up project after the stages evaluate and compare."""
     monkeypatch.chdir(shutil.copytree(made_and_scored, tmp_path, dirs_exist_ok=True))
     return Project(load_params())
-
-
-@pytest.fixture
-def pages(project) -> Project:
-    """The made-up project with the test pages of its predictions, grey and binary."""
-    rng = np.random.default_rng(0)
-    for task, name in (
-        ("writers", "writers-avg-m01"),
-        ("scripts_a", "scripts-a-avg"),
-        ("scripts_b", "scripts-b-avg"),
-    ):
-        with np.load(project.run(name, "seed0.npz")) as arrays:
-            test = [
-                Page(str(file), str(label), "test")
-                for file, label in zip(arrays["files"], arrays["labels"], strict=True)
-            ]
-        for page in test:
-            ink = rng.random((60, 48)) < 0.3
-            for folder in ("acquire", "binarize"):
-                file = project.data / folder / page.file
-                file.parent.mkdir(parents=True, exist_ok=True)
-                write_bilevel(file, np.where(ink, 0, 255).astype(np.uint8))
-        train = Page("pages/none.png", test[0].label, "train")
-        write_pages(project.data / "acquire" / f"{task}.csv", [train, *reversed(test)])
-    return project
 
 
 def make_project(folder: Path) -> Params:

@@ -11,8 +11,7 @@ import pytest
 from dvc_render.html import render_html
 from dvc_render.vega import VegaRenderer
 
-from pipeline.plots import lambda_by_epoch as lambdas
-from pipeline.plots import validation_error as figures
+from pipeline.figures import CURVES
 from pipeline.training.execute import LOG_COLUMNS
 
 ROOT = Path(__file__).parents[3]
@@ -28,13 +27,8 @@ def rows(project) -> dict[str, list[dict]]:
         dict.fromkeys(LOG_COLUMNS, f"{30 - e}.5") | {"seed": "0", "epoch": str(e)}
         for e in (1, 2, 3)
     ]
-    figures.main()
-    lambdas.main()
-    read = {
-        name: json.loads((project.reports / f"{file}.json").read_text(encoding="utf-8"))
-        for name, file in (("validation_error", "figure4"), ("lambda", "lambda"))
-    }
-    return read | {"variant": epochs}
+    drawn = {name: rows(project.params) for name, rows in CURVES.items()}
+    return {"validation_error": drawn["curves"], "lambda": drawn["lambda"], "variant": epochs}
 
 
 def test_smoke_each_plot_has_a_template():
