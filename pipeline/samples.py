@@ -17,6 +17,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from dgmp.images.negatives import turn_positive
 from dgmp.images.reading import read_gray
 from pipeline.command import run
 from pipeline.confusion import SCRIPT_TASKS, Counts, cells_of_table3, read_confusions
@@ -97,6 +98,7 @@ def resembling(counts: Counts, pairs: int) -> list[Pair]:
 def read_writers(params: Params) -> list[Group]:
     """The groups of Figure 2."""
     folder = params.data / "acquire"
+    negative = params.active.binarize.negative
     file = folder / "writers.csv"
     alike, different = choose_writers(by_label(read_pages(file), file))
     headings = (
@@ -112,7 +114,7 @@ def read_writers(params: Params) -> list[Group]:
         Group(
             heading,
             tuple(f"({next(letters)}) {caption}" for caption in texts),
-            tuple(_read(folder / page.file) for page in pages),
+            tuple(_read(folder / page.file, negative) for page in pages),
         )
         for heading, texts, pages in zip(headings, captions, (alike, different), strict=True)
     ]
@@ -133,6 +135,7 @@ def read_scripts(params: Params) -> tuple[Task, list[Group]]:
     found = [read_confusions(params, *cell) for cell in cells_of_table3(params, task).items()]
     classes = found[0][0]
     folder = params.data / "acquire"
+    negative = params.active.binarize.negative
     file = folder / f"{task}.csv"
     pages = by_label(read_pages(file), file)
     letters = iter("abcd")
@@ -143,14 +146,14 @@ def read_scripts(params: Params) -> tuple[Task, list[Group]]:
             Group(
                 f"taken for each other: {pair.mistaken:.0f} % of their pages",
                 tuple(f"({next(letters)}) {name}" for name in names),
-                tuple(_read(folder / pages[name][0].file) for name in names),
+                tuple(_read(folder / pages[name][0].file, negative) for name in names),
             )
         )
     return task, groups
 
 
-def _read(file: Path) -> Gray:
-    return shrink(read_gray(file), WIDTH, levels=LEVELS)
+def _read(file: Path, negative: str) -> Gray:
+    return shrink(turn_positive(read_gray(file), negative)[0], WIDTH, levels=LEVELS)
 
 
 def draw(groups: Sequence[Group], title: str) -> Figure:
