@@ -15,6 +15,11 @@ DATA = {
     "folder": "the pages of a folder of your own",
     "published": "another choice of data",
 }
+NEGATIVES = {
+    "auto": "found and turned round",
+    "always": "all pages turned round",
+    "never": "taken as they are",
+}
 SIZE = "a run of minutes on a processor"
 SHORT = "fewer steps need larger ones"
 SHORTER = "in step with the epochs"
@@ -55,6 +60,7 @@ def _reasons(here: Profile) -> dict[str, Reason]:
         "network": Reason(SIZE),
         "starting weights": Reason("those of ImageNet fit ResNet-50 alone"),
         "binarization": Reason("pages come in grey", OWN),
+        "negatives": Reason("pages may come from microfilm", OWN),
         "patches of writers’ pages": Reason(SIZE),
         "size of writers’ pages": Reason("a small patch holds more of the writing"),
         "edge pixels that a patch must have": Reason("a smaller patch has fewer"),
@@ -97,6 +103,7 @@ def _shown(profile: Profile) -> dict[str, str]:
             else f"told {pretrain.scribes} synthetic scribes apart, with average pooling"
         ),
         "binarization": profile.binarize.method.capitalize(),
+        "negatives": NEGATIVES[profile.binarize.negative],
         "patches of writers’ pages": f"{patches.size} px, every {patches.stride} px",
         "size of writers’ pages": f"{profile.binarize.scale:.0%}",
         "edge pixels that a patch must have": f"{patches.threshold:g}",

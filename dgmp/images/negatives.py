@@ -63,9 +63,10 @@ def polarity(page: np.ndarray) -> float:
     ground = cv2.medianBlur(page, NEIGHBOURHOOD)
     deviation = page.astype(np.float32) - ground
     rows, columns = (min(FIELDS, length) for length in page.shape)
+    square = deviation * deviation
     moments = [
         cv2.resize(power, (columns, rows), interpolation=cv2.INTER_AREA)
-        for power in (deviation**2, deviation**3, np.abs(deviation**3))
+        for power in (square, square * deviation, square * np.abs(deviation))
     ]
     squares, cubes, sizes = (moment.astype(np.float64) for moment in moments)
     weights = np.clip(np.sqrt(squares), NOISE, CONTRAST) - NOISE
