@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from dgmp.files import whole_folder
 from dgmp.images.binarization import INK, binarize, shrink
+from dgmp.images.negatives import turn_positive
 from dgmp.images.reading import read_gray, write_bilevel
 from pipeline.settings.data import Binarize
 from pipeline.settings.params import Params, load_params
@@ -43,19 +44,25 @@ def stage(params: Params) -> None:
             _Job(source / page.file, folder / out.file, settings)
             for page, out in zip(pages, binary, strict=True)
         ]
-        for _ in in_parallel(_binarize_page, jobs, workers=params.active.workers, title="binarize"):
-            pass
+        workers = params.active.workers
+        turned = sum(in_parallel(_binarize_page, jobs, workers=workers, title="binarize"))
         write_pages(folder / "pages.csv", binary)
-    log.info("binarize: %d pages by %s", len(pages), settings.method)
+    log.info(
+        "binarize: %d pages by %s, %d negatives turned positive",
+        len(pages),
+        settings.method,
+        turned,
+    )
 
 
 def _png_name(page: Page) -> str:
     return page.file if page.file.lower().endswith(".png") else f"{page.file}.png"
 
 
-def _binarize_page(job: _Job) -> None:
+def _binarize_page(job: _Job) -> bool:
+    """Binarize a page; returns whether it was a negative."""
     settings = job.settings
-    gray = read_gray(job.source)
+    gray, turned = turn_positive(read_gray(job.source), settings.negative)
     page = binarize(gray, settings.method, window=settings.window, k=settings.k)
     page = shrink(page, settings.scale)
     if not (page == INK).any():
@@ -64,6 +71,7 @@ def _binarize_page(job: _Job) -> None:
             "the profile in params.yaml, or take the page out of the labels csv if it came by one"
         )
     write_bilevel(job.target, page)
+    return turned
 
 
 if __name__ == "__main__":

@@ -52,7 +52,14 @@ def stage(params: Params) -> None:
             pages = read_pages(source / f"{task}.csv")
             (folder / task).mkdir()
             side = longest_useful_side(params.active.scripts(task))
-            summary = pack_pages(source, pages, folder / task, side=side, workers=workers)
+            summary = pack_pages(
+                source,
+                pages,
+                folder / task,
+                side=side,
+                negative=params.active.binarize.negative,
+                workers=workers,
+            )
             _write_summary(folder / task, summary)
             sizes = Counter(page.split for page in pages)
             log.info("patches %s: %s pages", task, ", ".join(f"{sizes[s]} {s}" for s in SPLITS))

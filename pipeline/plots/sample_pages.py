@@ -11,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from dgmp.images.negatives import turn_positive
 from dgmp.images.reading import read_gray
 from pipeline.plots.confusion_matrices import SCRIPT_TASKS, Counts, cells_of_table3, read_confusions
 from pipeline.plots.page_thumbnails import Gray, read_test_pages, show, shrink
@@ -116,6 +117,7 @@ def resembling(counts: Counts, pairs: int) -> list[Pair]:
 def read_writers(params: Params) -> list[Group]:
     """The groups of Figure 2."""
     folder = params.data / "acquire"
+    negative = params.active.binarize.negative
     alike, different = choose_writers(read_test_pages(folder / "writers.csv"))
     headings = (
         f"two pages of one writer, {alike[0].label}",
@@ -130,7 +132,7 @@ def read_writers(params: Params) -> list[Group]:
         Group(
             heading,
             tuple(f"({next(letters)}) {caption}" for caption in texts),
-            tuple(_read(folder / page.file) for page in pages),
+            tuple(_read(folder / page.file, negative) for page in pages),
         )
         for heading, texts, pages in zip(headings, captions, (alike, different), strict=True)
     ]
@@ -141,6 +143,7 @@ def read_scripts(params: Params, task: Task) -> list[Group]:
     found = [read_confusions(params, name) for name in cells_of_table3(params, task)]
     classes = found[0].classes
     folder = params.data / "acquire"
+    negative = params.active.binarize.negative
     pages = read_test_pages(folder / f"{task}.csv")
     letters = iter("abcd")
     groups = []
@@ -150,14 +153,14 @@ def read_scripts(params: Params, task: Task) -> list[Group]:
             Group(
                 f"taken for each other: {pair.mistaken:.0f} % of their pages",
                 tuple(f"({next(letters)}) {name}" for name in names),
-                tuple(_read(folder / pages[name][0].file) for name in names),
+                tuple(_read(folder / pages[name][0].file, negative) for name in names),
             )
         )
     return groups
 
 
-def _read(file: Path) -> Gray:
-    return shrink(read_gray(file), WIDTH, levels=LEVELS)
+def _read(file: Path, negative: str) -> Gray:
+    return shrink(turn_positive(read_gray(file), negative)[0], WIDTH, levels=LEVELS)
 
 
 @mpl.rc_context(STYLE)

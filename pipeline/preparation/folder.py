@@ -1,6 +1,5 @@
 """Pages for acquire from a folder of images with labels csv files."""
 
-import csv
 import logging
 import os
 import shutil
@@ -9,9 +8,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
-from dgmp.images.reading import read_gray
+from dgmp.images.reading import read_gray, split_number
+from pipeline.preparation.label_csv import PageFinder, page_path, read_table
 from pipeline.settings.base import Task
 from pipeline.settings.data import AcquireFolder, Labels
 from pipeline.shared.page_lists import SPLITS, Page
@@ -96,28 +97,40 @@ def read_labels(csv_file: Path, folder: Path, group: str | None, *, key: str) ->
         ValueError: the csv is missing, lacks a column or has no rows; a row has an unknown split,
             no label, or a page that is missing, listed twice or outside `folder`.
     """
-    table = _read_table(csv_file, COLUMNS, group, key)
+    if not csv_file.is_file():
+        raise ValueError(
+            f"{csv_file} is missing: write it with the columns {','.join(COLUMNS)}, or correct "
+            f"{key}.labels (null for no such task)"
+        )
+    table = read_table(csv_file, COLUMNS, group)
     if group and group not in table[0][1]:
         log.info("%s has no column %s: its pages are taken to be unrelated", csv_file, group)
         group = None
     rows, problems = [], defaultdict(list)
-    seen = set()
+    finder = PageFinder(folder)
+    taken: dict[Path, set[int | None]] = defaultdict(set)
     for line, cells in table:
         name, label, split = (cells[column] for column in COLUMNS)
+        name = page_path(name, csv_file.parent)
         file = os.path.relpath(csv_file.parent / name, folder)
         # Lexically, so that a folder of links to pages elsewhere is allowed.
-        if os.path.isabs(name) or file.split(os.sep)[0] == os.pardir:
+        outside = os.path.isabs(name) or file.split(os.sep)[0] == os.pardir
+        found = [] if outside or not name else finder.find(file)
+        if outside:
             problems[f"outside {folder}; move the pages below it"].append(name)
         elif not name or not label or (group and not cells[group]):
             problems["with an empty cell; fill it or remove the row"].append(f"line {line}")
         elif split not in SPLITS:
             problems["with an unknown split; allowed: train, val, test"].append(f"{name}: {split}")
-        elif file in seen:
-            problems["listing a page twice; keep one"].append(name)
-        elif not (folder / file).is_file():
+        elif not found:
             problems["naming a missing page; put it there or remove the row"].append(name)
-        seen.add(file)
-        rows.append(Row(Path(file).as_posix(), label, split, cells[group] if group else file))
+        elif len(found) > 1:
+            several = f"{name}: {' or '.join(found)}"
+            problems["that could mean several pages; spell the name as it is"].append(several)
+        elif not _is_new(folder / found[0], taken):
+            problems["listing a page twice; keep one"].append(name)
+        else:
+            rows.append(Row(found[0], label, split, cells[group] if group else found[0]))
     for problem, names in problems.items():
         raise ValueError(f"{csv_file}: {len(names)} rows {problem}: {_first_five(names)}")
     return rows
@@ -227,45 +240,28 @@ def _labels_keep_a_group(groups: dict[str, Counter[str]], held_out: set[str]) ->
     return kept == {label for labels in groups.values() for label in labels}
 
 
+def _is_new(page: Path, taken: dict[Path, set[int | None]]) -> bool:
+    """Add a page to those taken; a file as a whole is the same as each of its pages."""
+    file, number = split_number(page)
+    numbers = taken[file]
+    new = not numbers or (number not in numbers and None not in numbers | {number})
+    numbers.add(number)
+    return new
+
+
 class _Copy(NamedTuple):
     source: Path
     target: Path
 
 
 def _check_and_copy(job: _Copy) -> None:
-    read_gray(job.source)
-    # A copy and no link: DVC makes its files read-only, and the user's scans are not its own.
-    shutil.copyfile(job.source, job.target)
-
-
-def _read_table(
-    csv_file: Path, columns: Sequence[str], optional: str | None, key: str
-) -> list[tuple[int, dict[str, str]]]:
-    if not csv_file.is_file():
-        raise ValueError(
-            f"{csv_file} is missing: write it with the columns {','.join(columns)}, or correct "
-            f"{key}.labels (null for no such task)"
-        )
-    try:
-        with open(csv_file, encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines, restval="")
-            header = reader.fieldnames or []
-            kept = [*columns, optional] if optional and optional in header else list(columns)
-            table = [
-                (reader.line_num, {column: row.get(column, "").strip() for column in kept})
-                for row in reader
-            ]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{csv_file} is not a csv in UTF-8 ({error}): save it as one") from None
-    missing = [column for column in columns if column not in header]
-    if missing:
-        raise ValueError(
-            f"{csv_file}: no column {', '.join(missing)}; it has {', '.join(header) or 'none'}"
-            f", wanted: {','.join(columns)}"
-        )
-    if not table:
-        raise ValueError(f"{csv_file} has no rows: add one for each page: {','.join(columns)}")
-    return table
+    page = read_gray(job.source)
+    if job.source.is_file():
+        # A copy and no link: DVC makes its files read-only, and the user's scans are not its own.
+        shutil.copyfile(job.source, job.target)
+    else:
+        # One page of several; the name keeps its number, readers go by the content.
+        job.target.write_bytes(cv2.imencode(".png", page)[1].tobytes())
 
 
 def _check_one_side(csv_file: Path, what: str, sides: Iterable[tuple[str, str]]) -> None:

@@ -1,5 +1,6 @@
 """Packing what training reads: patches (writers) and grey pages (script tasks)."""
 
+import logging
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dgmp.images.negatives import turn_positive
 from dgmp.images.pages import limit_side, write_pages
 from dgmp.images.patches import PagePatches, PatchWriter, select_patches
 from dgmp.images.reading import is_binary, read_gray
@@ -17,6 +19,8 @@ from pipeline.settings.data import Patches
 from pipeline.settings.training import Scripts
 from pipeline.shared.page_lists import SPLITS, Page
 from pipeline.shared.parallel import in_parallel
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -46,6 +50,7 @@ class _CutJob(NamedTuple):
 class _ShrinkJob(NamedTuple):
     file: Path
     side: int
+    negative: str
 
 
 def cut_pages(
@@ -104,30 +109,36 @@ def longest_useful_side(schedule: Scripts) -> int:
 
 
 def pack_pages(
-    source: Path, pages: Sequence[Page], folder: Path, *, side: int, workers: int
+    source: Path, pages: Sequence[Page], folder: Path, *, side: int, negative: str, workers: int
 ) -> dict[str, object]:
     """Write the grey pages of each split to `folder`, their shorter side at most `side` pixels.
+
+    `negative` tells which are turned from light ink on dark, see `turn_positive`.
 
     Returns:
         Counts of pages, and mean and deviation of the training pixels in [0, 1].
     """
     pages = sorted(pages, key=lambda page: SPLITS.index(page.split))
-    jobs = [_ShrinkJob(source / page.file, side) for page in pages]
+    jobs = [_ShrinkJob(source / page.file, side, negative) for page in pages]
     title = f"patches {folder.name}"
     shrunk = zip(pages, in_parallel(_shrink_page, jobs, workers=workers, title=title), strict=True)
     tones = np.zeros(256, np.int64)
+    negatives = 0
     sizes = Counter(page.split for page in pages)
 
     def of_split(split: str) -> Iterator[tuple[str, str, np.ndarray]]:
-        nonlocal tones
+        nonlocal tones, negatives
         for _ in range(sizes[split]):
-            page, image = next(shrunk)
+            page, (image, turned) = next(shrunk)
+            negatives += turned
             if split == "train":
                 tones += np.bincount(image.ravel(), minlength=256)
             yield page.file, page.label, image
 
     for split in SPLITS:
         write_pages(folder / f"{split}.raw", folder / f"{split}.csv", of_split(split))
+    if negatives:
+        log.info("%s: %d negatives turned positive", title, negatives)
     mean, deviation = _mean_and_deviation(tones)
     counts = {split: {"pages": sizes[split]} for split in SPLITS}
     return {"side": side, "mean": mean, "sd": deviation, **counts}
@@ -143,8 +154,9 @@ def _mean_and_deviation(tones: np.ndarray) -> tuple[float | None, float | None]:
     return mean, math.sqrt(float((values - mean) ** 2 @ tones) / count)
 
 
-def _shrink_page(job: _ShrinkJob) -> np.ndarray:
-    return limit_side(read_gray(job.file), job.side)
+def _shrink_page(job: _ShrinkJob) -> tuple[np.ndarray, bool]:
+    page, turned = turn_positive(read_gray(job.file), job.negative)
+    return limit_side(page, job.side), turned
 
 
 def _cut_page(job: _CutJob) -> PagePatches:

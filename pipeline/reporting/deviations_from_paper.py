@@ -15,6 +15,11 @@ DATA = {
     "folder": "the pages of a folder of your own",
     "published": "a different choice of data",
 }
+NEGATIVES = {
+    "auto": "found and inverted",
+    "always": "all pages inverted",
+    "never": "not looked for",
+}
 SIZE = "runs in minutes on a CPU"
 SHORT = "fewer steps need larger rates"
 SHORTER = "scaled with the epochs"
@@ -55,6 +60,7 @@ def _reasons(here: Profile) -> dict[str, Reason]:
         "network": Reason(SIZE),
         "starting weights": Reason("ImageNet weights exist only for ResNet-50"),
         "binarization": Reason("pages are grey-scale", OWN),
+        "negatives": Reason("pages may come from microfilm", OWN),
         "patches of writers’ pages": Reason(SIZE),
         "size of writers’ pages": Reason("a small patch then shows more of the writing"),
         "edge pixels that a patch must have": Reason("a smaller patch has fewer edge pixels"),
@@ -99,6 +105,7 @@ def _shown(profile: Profile) -> dict[str, str]:
             else f"trained to classify {pretrain.scribes} synthetic scribes, with average pooling"
         ),
         "binarization": profile.binarize.method.capitalize(),
+        "negatives": NEGATIVES[profile.binarize.negative],
         "patches of writers’ pages": f"{patches.size} px, every {patches.stride} px",
         "size of writers’ pages": f"{profile.binarize.scale:.0%}",
         "edge pixels that a patch must have": f"{patches.threshold:g}",

@@ -78,6 +78,12 @@ class AcquirePublished(Settings):
 
 
 class Binarize(Settings):
+    """`negative`: which pages, of the script tasks as well, are turned from light on dark.
+
+    `auto`: those that `dgmp.images.negatives` finds to be negatives.
+    """
+
+    negative: Literal["auto", "always", "never"]
     method: Literal["otsu", "sauvola"]
     window: Count
     k: float

@@ -37,7 +37,7 @@ def report(folder: Path, rounds: int) -> None:
         pages = [Page(file.name, "", "train") for file in files]
         packed = folder / f"packed{scale}"
         packed.mkdir()
-        pack_pages(part, pages, packed, side=side, workers=1)
+        pack_pages(part, pages, packed, side=side, negative="never", workers=1)
         store = PageStore(packed / "train.raw", packed / "train.csv")
         rng = np.random.default_rng(0)
 
@@ -48,7 +48,7 @@ def report(folder: Path, rounds: int) -> None:
             augment(store[int(rng.integers(PAGES))], rng, settings)
 
         def pack(part: Path = part, pages: list[Page] = pages, packed: Path = packed) -> None:
-            pack_pages(part, pages, packed, side=side, workers=1)
+            pack_pages(part, pages, packed, side=side, negative="never", workers=1)
 
         runs: list[Callable[[], None]] = [decoded, from_store]
         (packing,) = milliseconds([pack], 3, least=0)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import acquire
+from dgmp.images.reading import read_gray
+from pipeline import acquire, binarize
 from pipeline.preparation.folder import Row, hold_out_pages, hold_out_writers
 from pipeline.preparation.synthetic import CLAMM17_TEST, apportion, assign_scripts, assign_writers
 from pipeline.settings.data import ScribePages, ScriptPages
@@ -235,6 +236,8 @@ def changed(row: int, **cells) -> list[dict[str, str]]:
         (changed(0, split="dev"), r"1 rows with an unknown split; .* images/a1\.png: dev"),
         (changed(0, file="images/gone.png"), r"naming a missing page; .*: images/gone\.png"),
         (changed(1, file="images/a1.png"), r"listing a page twice; keep one: images/a1\.png"),
+        (changed(1, file="images/A1.PNG"), r"listing a page twice; keep one"),
+        (changed(0, file="images/a1.png#1") + changed(1)[:1], r"listing a page twice; keep one"),
         (changed(0, file="../secret.png"), r"outside scans; .*: \.\./secret\.png"),
         (changed(0, label=""), r"with an empty cell; .*: line 2"),
         (changed(0, label="x"), r"1 times one label \(writer\) is in several splits: x"),
@@ -250,6 +253,41 @@ def test_errors_labels(rows, message):
         acquire.stage(folder_settings())
     assert not Path("data/manuscripts/acquire").exists()
     assert list(Path("data/manuscripts").iterdir()) == []
+
+
+def test_property_pages_of_a_tiff_are_pages_of_their_own():
+    make_folder()
+    rng = np.random.default_rng(1)
+    scans = [rng.integers(0, 256, (40, 50), dtype=np.uint8) for _ in range(2)]
+    cv2.imwritemulti("scans/images/A.tif", scans)
+    rows = changed(0, file=r"images\\a.TIF#1")
+    rows[1] = rows[1] | {"file": "images/A.tif#2"}
+    make_folder(rows)
+    params = folder_settings()
+    acquire.stage(params)
+    acquired = params.data / "acquire"
+    pages = read_pages(acquired / "writers.csv")
+    assert [page.file for page in pages[:2]] == ["pages/images/A.tif#1", "pages/images/A.tif#2"]
+    for page, scan in zip(pages, scans, strict=False):
+        np.testing.assert_array_equal(read_gray(acquired / page.file), scan)
+    binarize.stage(params)
+    assert (params.data / "binarize" / "pages" / "images" / "A.tif#2.png").is_file()
+    make_folder([row | {"file": row["file"].replace("#1", "")} for row in rows])
+    with pytest.raises(ValueError, match=r"1 rows listing a page twice; keep one: images/A\.tif#2"):
+        acquire.stage(params)
+    make_folder(changed(0, file="images/A.tif"))
+    with pytest.raises(ValueError, match=r"A\.tif has 2 pages: name each in a row of its own as"):
+        acquire.stage(params)
+
+
+def test_errors_a_name_of_two_pages():
+    make_folder(changed(0, file="images/A1.png"))
+    for name in ("a1.PNG", "A1.Png"):
+        Path("scans/images", name).write_bytes(Path("scans/images/a1.png").read_bytes())
+    with pytest.raises(
+        ValueError, match=r"could mean several pages; .*A1\.png: images/A1\.Png or "
+    ):
+        acquire.stage(folder_settings())
 
 
 def test_errors_missing_pages_are_counted_and_five_named():

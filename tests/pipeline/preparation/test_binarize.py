@@ -55,6 +55,26 @@ def test_oracle_pages_become_bilevel_png(acquired, method, scale):
         assert 0.02 < (image == 0).mean() < 0.2
 
 
+@pytest.mark.parametrize(
+    ("negative", "turned", "count"),
+    [("auto", (0, 1, 1), 2), ("always", (1, 1, 1), 3), ("never", (0, 0, 0), 0)],
+)
+def test_oracle_negatives_are_turned_and_counted(acquired, caplog, negative, turned, count):
+    caplog.set_level("INFO")
+    page = np.tile(written(0), (4, 4))
+    binary = np.where(page > 120, np.uint8(255), np.uint8(0))
+    given = {"a.png": page, "b.png": ~page, "c.png": ~binary}
+    for name, image in given.items():
+        cv2.imwrite(str(acquired / "pages" / name), image)
+    write_pages(acquired / "writers.csv", [Page(f"pages/{name}", "w", "val") for name in given])
+    params = settings_of(negative=negative, scale=1, method="otsu")
+    binarize.stage(params)
+    for (name, image), turn in zip(given.items(), turned, strict=True):
+        wanted = binarize.binarize(~image if turn else image, "otsu")
+        np.testing.assert_array_equal(read_gray(params.data / "binarize/pages" / name), wanted)
+    assert f"3 pages by otsu, {count} negatives turned positive" in caplog.text
+
+
 def test_shapes_no_writer_task_gives_an_empty_list(acquired):
     write_pages(acquired / "writers.csv", [])
     params = settings_of()

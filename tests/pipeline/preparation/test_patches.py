@@ -94,6 +94,22 @@ def test_oracle_script_pages_are_shrunk_to_the_longest_useful_side(params):
     np.testing.assert_array_equal(train[0], read_gray(params.data / "acquire" / train.pages[0]))
 
 
+@pytest.mark.parametrize(("negative", "turned"), [("auto", 1), ("always", 2), ("never", 0)])
+def test_oracle_script_pages_that_are_negatives(tmp_path, caplog, negative, turned):
+    caplog.set_level("INFO")
+    page = written_page(np.random.default_rng(0), 200, 200)
+    (tmp_path / "packed").mkdir()
+    for name, image in (("a.png", page), ("b.png", 255 - page)):
+        cv2.imwrite(str(tmp_path / name), image)
+    pages = [Page(name, "x", "train") for name in ("a.png", "b.png")]
+    folder = tmp_path / "packed"
+    patches.pack_pages(tmp_path, pages, folder, side=500, negative=negative, workers=1)
+    store = PageStore(folder / "train.raw", folder / "train.csv")
+    np.testing.assert_array_equal(store[0], 255 - page if turned == 2 else page)
+    np.testing.assert_array_equal(store[1], page if turned else 255 - page)
+    assert (f"{turned} negatives turned positive" in caplog.text) == bool(turned)
+
+
 @pytest.mark.parametrize(("share", "bound"), [((0.08, 0.1), 0.15), ((0.5, 1.0), 0.04)])
 def test_oracle_views_of_shrunk_pages_are_those_of_whole_pages(share, bound):
     """At twice the useful side; in parts of what a shift of the view by one pixel changes."""
