@@ -25,7 +25,7 @@ repro: setup  ## Run the pipeline of the profile in params.yaml
 # The longest runs come first (sort -r). DVC locks the repository while it reads and writes, but not
 # while a stage runs. A cell that fails (dvc ends with 255, at which xargs would stop) does not keep
 # the others from running.
-train-cells: setup  ## The same, with all that trains side by side: make train-cells GPUS=8
+train-cells: setup  ## The same, with the training stages side by side: make train-cells GPUS=8
 	$(RUN) dvc repro patches pretrain
 	$(RUN) dvc stage list --name-only | grep -E '^((train|untrained)@|variant$$)' | sort -r | \
 		$(RUN) xargs -P $(GPUS) -n 1 --process-slot-var=SLOT \
@@ -34,12 +34,12 @@ train-cells: setup  ## The same, with all that trains side by side: make train-c
 	$(RUN) dvc repro
 
 readme: setup  ## Write Table II of reports/scribes into README.md
-	$(RUN) python -m pipeline.readme
+	$(RUN) python -m pipeline.tools.readme
 
-check-data: setup  ## Say what is there of the paper's data, what is missing, and what to do
-	@$(RUN) python -m pipeline.check_data
+check-data: setup  ## List the paper's data: what is there, what is missing, and what to do
+	@$(RUN) python -m pipeline.tools.check_data
 
-check-gpu: setup  ## Try on this machine's GPU what training asks of it
+check-gpu: setup  ## Test on this machine's GPU what training needs
 	$(RUN) python -m tests.check_gpu
 
 test: lint  ## Check and test everything
@@ -54,7 +54,7 @@ format: setup  ## Format the code
 	$(RUN) ruff format
 	$(RUN) ruff check --fix
 
-# A table takes the place of the one before when it is whole.
+# A table replaces the old one when it is complete.
 bench: setup  ## Measure the layer, the data path and the metrics, into reports/benchmarks/
 	@mkdir -p reports/benchmarks
 	@set -e; for name in pooling data metrics; do \
@@ -67,10 +67,10 @@ agreement: setup  ## Compare edge filter and shrinking on real pages, BINARY=fol
 	$(RUN) python -m tests.benchmarks.real_pages $(BINARY) $(GREY) >reports/benchmarks/.real_pages.md
 	mv reports/benchmarks/.real_pages.md reports/benchmarks/real_pages.md
 
-lock: setup  ## Install what pyproject.toml asks for and write it all to requirements.lock
+lock: setup  ## Install the dependencies of pyproject.toml and write them to requirements.lock
 	$(BIN)/pip install --quiet --editable '.[pipeline,dev]'
 	$(BIN)/pip freeze --exclude-editable | sed -E 's/^((nvidia|cuda|triton)[^ ]*)$$/\1 ; sys_platform == "linux" and platform_machine == "x86_64"/' > requirements.lock
 
-clean:  ## Remove the environment and what the pipeline made, not pages in input/ nor downloads/
+clean:  ## Remove the environment and what the pipeline made, except input/ and downloads/
 	rm -rf .venv
 	find data -mindepth 2 -maxdepth 2 ! -name input ! -name downloads -exec rm -rf {} +

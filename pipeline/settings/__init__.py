@@ -1,1 +1,1 @@
-"""What can stand in params.yaml, section by section."""
+"""The sections of params.yaml as types; params.yaml itself holds every default."""

@@ -59,7 +59,7 @@ class Cell(Settings):
 
 
 class Multipliers(Settings):
-    """Of the learning rate of the pooling's own parameter, by the pooling's name."""
+    """Multipliers of the learning rate of the pooling's own parameter, by the pooling's name."""
 
     dgmp: NonNegative
     gem: NonNegative
@@ -68,7 +68,7 @@ class Multipliers(Settings):
 
 
 class Variant(Settings):
-    """One run beside the tables; `margin` goes with task writers alone."""
+    """One run beside the tables; only the task writers uses `margin`."""
 
     task: Task
     margin: Positive

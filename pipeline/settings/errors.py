@@ -1,4 +1,4 @@
-"""What is wrong with a setting, in one line that names the key and what is allowed."""
+"""Messages about wrong settings: one line each, with the key and what is allowed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def settings_errors(error: ValidationError, root: type[BaseModel]) -> list[str]:
 
     Args:
         error: From the validation of the settings.
-        root: The model of all settings; its unions are told apart by a field `source`.
+        root: The model of all settings; a field `source` selects the member of a union.
     """
     return [_settings_error(detail, root) for detail in error.errors()]
 

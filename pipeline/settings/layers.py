@@ -9,7 +9,7 @@ from typing import Any
 SHARED = ("cells", "poolings")
 """Sections of params.yaml itself; all others of a protocol are sections of the profile."""
 READ_BY_DVC = ("task", "pooling")
-"""Of a cell: dvc.yaml makes dependencies of them, and knows no protocol."""
+"""Keys of a cell that dvc.yaml reads, to which no protocol applies."""
 
 
 def with_defaults(content: Mapping[str, Any]) -> dict[str, Any]:

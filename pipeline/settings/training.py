@@ -121,7 +121,7 @@ class Scripts(Schedule):
 
 
 class Compute(Settings):
-    """How training and prediction compute; `compile` is of the backbone."""
+    """How training and prediction compute; `compile` applies to the backbone."""
 
     precision: Literal["fp32", "bf16"]
     channels_last: bool

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import torch
 import yaml
-from pipeline.settings.protocol import overlay
 from torch.utils.flop_counter import FlopCounterMode
 
 from dgmp.learning.models import ResNet50
 from pipeline.settings.base import Task
+from pipeline.settings.layers import with_defaults, with_protocol
 from pipeline.settings.params import PARAMS_FILE, Params
 from pipeline.settings.training import Writers
 
@@ -123,7 +123,8 @@ def pooling_flops(depth: int, locations: int) -> float:
 
 def under(protocol: str, file: Path = PARAMS_FILE) -> Params:
     """The settings with those of a protocol laid over the profile `paper`."""
-    return Params.model_validate(overlay(yaml.safe_load(file.read_text("utf-8")), protocol))
+    laid = with_defaults(yaml.safe_load(file.read_text("utf-8")))
+    return Params.model_validate(with_protocol(laid, protocol))
 
 
 def work_of(params: Params, task: Task, pooling: str, patches: int) -> Work:
@@ -232,7 +233,7 @@ def _totals(params: Params, patches: int) -> dict[str, tuple[int, int, float]]:
         work_of(params, cell.task, params.poolings[cell.pooling].name, patches).untrained
         for cell in params.untrained.values()
     ]
-    rows["baseline, not trained"] = 0, len(untrained), sum(untrained)
+    rows["untrained"] = 0, len(untrained), sum(untrained)
     cells, runs, flops = (sum(column) for column in zip(*rows.values(), strict=True))
     return rows | {"all": (cells, runs, flops)}
 
