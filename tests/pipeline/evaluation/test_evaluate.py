@@ -73,7 +73,9 @@ def test_score_of_one_file(project, name, task, wanted):
 def test_labels_that_look_like_numbers_or_gaps_stay_text(project):
     def rename(arrays):
         for name in ("labels", "classes"):
-            arrays[name] = np.array(["NA", "01", "nan"])[np.unique(arrays[name], return_inverse=True)[1]]
+            arrays[name] = np.array(["NA", "01", "nan"])[
+                np.unique(arrays[name], return_inverse=True)[1]
+            ]
 
     for seed in (0, 1, 2):
         project.edit_arrays("scripts-a-avg", f"seed{seed}.npz", rename)
@@ -125,9 +127,7 @@ def test_writers_are_ranked_by_either_distance(scored):
     row = found.loc[("writers-lse-m01", 1)]
     with np.load(scored.run("writers-lse-m01", "seed1.npz")) as arrays:
         for distance in ("sqeuclidean", "cosine"):
-            ranked = evaluate_retrieval(
-                arrays["descriptors"], arrays["labels"], distance=distance
-            )
+            ranked = evaluate_retrieval(arrays["descriptors"], arrays["labels"], distance=distance)
             assert row[f"mAP_{distance}"] == pytest.approx(ranked.mean_average_precision)
             assert row[f"top1_{distance}"] == pytest.approx(ranked.top1)
     assert row["mAP_cosine"] != row["mAP_sqeuclidean"]

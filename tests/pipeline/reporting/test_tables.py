@@ -90,7 +90,9 @@ def test_differences_from_the_paper_and_intervals_are_in_every_format(scored):
     assert float(row["mAP less paper"]) == pytest.approx(mean - paper, abs=1e-4)
     assert low <= mean <= high
     interval, less = f"[{low:.1f}, {high:.1f}]", f"{mean - paper:+.1f}"
-    assert re.search(rf"(?m)^\| LSE.*<br>{re.escape(interval)} \| 51.4 \|", written(scored, "table2.md"))
+    assert re.search(
+        rf"(?m)^\| LSE.*<br>{re.escape(interval)} \| 51.4 \|", written(scored, "table2.md")
+    )
     tex = written(scored, "table2.tex")
     assert rf"{{\scriptsize {interval}}} & {{\scriptsize {less.replace('-', '$-$')}}}" in tex
 
