@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.reporting.deviations_from_paper import CODE, OWN, set_against_paper
+from pipeline.reporting.deviations_from_paper import CODE, OWN, deviations_from_paper
 from pipeline.settings.params import Profile, load_params
 from tests.pipeline.conftest import ROOT
 
@@ -48,21 +48,19 @@ def test_property_every_setting_that_differs_is_told(name):
         if at(here, path) == at(paper, path) or twice:
             continue
         if path[-1] not in NOT_TOLD | TOLD_WITH_ANOTHER:
-            assert set_against_paper(with_leaf(path, at(here, path)), PAPER), path
+            assert deviations_from_paper(with_leaf(path, at(here, path)), PAPER), path
             told += 1
     assert told > 20
 
 
 def test_the_paper_profile_differs_in_nothing():
-    assert set_against_paper(PAPER, PAPER) == []
+    assert deviations_from_paper(PAPER, PAPER) == []
 
 
 def test_what_the_paper_does_not_print_is_marked():
-    found = {one.setting: one for one in set_against_paper(SMALL["scribes"], PAPER)}
-    assert (found["epochs, scripts (a)"].paper, found["epochs, scripts (a)"].source) == (
-        "120",
-        CODE,
-    )
+    found = {one.setting: one for one in deviations_from_paper(SMALL["scribes"], PAPER)}
+    epochs = found["epochs, scripts (a)"]
+    assert (epochs.paper, epochs.source) == ("120", CODE)
     assert found["binarization"].source == OWN
     assert found["runs of a cell, writers"].source == OWN
     assert (found["epochs, writers"].paper, found["epochs, writers"].source) == ("300", "")
@@ -71,8 +69,8 @@ def test_what_the_paper_does_not_print_is_marked():
 
 def test_the_reason_for_other_pages_is_that_of_their_source():
     why = {
-        name: next(one.why for one in set_against_paper(profile, PAPER))
+        name: next(one.why for one in deviations_from_paper(profile, PAPER))
         for name, profile in SMALL.items()
     }
-    assert "draws" in why["scribes"]
+    assert "synthetic" in why["scribes"]
     assert "folder" in why["manuscripts"]

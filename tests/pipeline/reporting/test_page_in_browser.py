@@ -8,9 +8,9 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from pipeline import compare, ensemble, evaluate, report, tables
-from tests.pipeline.conftest import Project, make_project
-from tests.pipeline.reporting.test_report import draw_picture, write_page_lists
+from pipeline import report, tables
+from pipeline.settings.params import load_params
+from tests.pipeline.reporting.test_report import draw_picture
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -40,18 +40,18 @@ def browser(tmp_path_factory) -> Iterator[webdriver.Chrome]:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("page")
+def page(made_and_scored, tmp_path_factory) -> Iterator[str]:
+    folder = shutil.copytree(made_and_scored, tmp_path_factory.mktemp("page"), dirs_exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        project = Project(make_project(folder))
-        for stage in (evaluate, ensemble, compare, tables):
-            stage.main()
-        draw_picture(project.reports / "figure4.png", 300, 1480)
-        draw_picture(project.reports / "figure8.png", 600, 900)
-        write_page_lists(project)
+        reports = load_params().reports
+        tables.main()
+        draw_picture(reports / "figures" / "figure4.png", 60, 90)
+        drawing = '<svg xmlns="http://www.w3.org/2000/svg" width="90" height="60"/>'
+        (reports / "figures" / "figure4.svg").write_text(drawing, encoding="utf-8")
+        draw_picture(reports / "figures" / "figure8.png", 600, 900)
         report.main()
-        yield (folder / project.reports / "index.html").as_uri()
+        yield (folder / reports / "index.html").as_uri()
 
 
 def show(browser: webdriver.Chrome, page: str, width: int, scheme: str) -> None:
