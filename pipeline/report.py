@@ -32,9 +32,9 @@ from pipeline.settings.base import Task
 from pipeline.settings.params import Params, load_params
 from pipeline.shared.files import write_text
 from pipeline.shared.page_lists import SPLITS, read_pages
-from pipeline.shared.provenance import read_records
 from pipeline.shared.stage import run
 from pipeline.tables import PUBLISHED, build_tables
+from pipeline.training.run_store import read_records
 
 TEMPLATES = Path(__file__).parent / "templates"
 TASKS: dict[Task, str] = {

@@ -20,15 +20,6 @@ class Pooling(Settings):
     r: Positive = 10.0
     p: Positive = 3.0
 
-    def arguments(self) -> dict[str, float]:
-        """Keyword arguments for `dgmp.build_pooling`."""
-        return {
-            "dgmp": {"lambda_init": self.lambda_},
-            "mixed": {"alpha_init": self.alpha},
-            "lse": {"r_init": self.r},
-            "gem": {"p_init": self.p},
-        }.get(self.name, {})
-
 
 class Cell(Settings):
     """One table cell: a task, a pooling (a key of `poolings`) and, for writers, a margin."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import platform
 import subprocess
@@ -14,9 +13,6 @@ from typing import Any
 
 import torch
 
-from pipeline.settings.params import Params
-
-PROVENANCE = "provenance.json"
 # DVC and the stages write these while they run.
 WRITTEN = (":!dvc.lock", ":!reports")
 
@@ -68,26 +64,6 @@ def git_state() -> dict[str, Any] | None:
     if commit is None or changed is None:
         return None
     return {"commit": commit.strip(), "changed": changed.splitlines()}
-
-
-def find_provenance(params: Params, name: str, seed: int) -> dict[str, Any] | None:
-    """The provenance of the result of a cell (or "variant") and seed that lies in the data folder.
-
-    It is found by the result's weights: the newest record of a run that ended with the same.
-    None if there is no result, or it was made elsewhere and came by DVC's cache.
-    """
-    folder = params.data / "variant" if name == "variant" else params.data / "train" / name
-    weights = folder / f"seed{seed}.safetensors"
-    if not weights.is_file():
-        return None
-    return read_records(params).get(digest_of([weights]))
-
-
-def read_records(params: Params) -> dict[str, dict[str, Any]]:
-    """The provenance of all finished runs by the digest of their weights, the newest of equals."""
-    files = (params.runs / "finished").glob(f"*/{PROVENANCE}")
-    records = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    return {one["weights"]: one for one in sorted(records, key=lambda one: one["started"])}
 
 
 def digest_of(files: Sequence[Path]) -> str:

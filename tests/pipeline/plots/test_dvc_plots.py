@@ -13,7 +13,7 @@ from dvc_render.vega import VegaRenderer
 
 from pipeline.plots import lambda_by_epoch as lambdas
 from pipeline.plots import validation_error as figures
-from pipeline.training.execute import LOG_COLUMNS
+from pipeline.training.run import LOG_COLUMNS
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = ROOT / ".dvc" / "plots"
