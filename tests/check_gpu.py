@@ -28,9 +28,7 @@ from dgmp.learning.writer_retrieval import triplet_step
 from dgmp.pooling.layers import build_pooling
 from pipeline.settings.training import Compute
 from pipeline.training.compute import build_accelerator, prepare
-from tests.pipeline.training.test_cell import write_data
-from tests.pipeline.training.test_compute import run_stage
-from tests.pipeline.training.test_run_store import stage
+from tests.pipeline.training.toy import run_stage, start_stage, toy_settings, write_data
 
 ROOT = Path(__file__).parents[1]
 TORCHRUN = f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node 2"
@@ -51,16 +49,16 @@ def architecture() -> str:
 
 def repeated(folder: Path) -> str:
     """A second run gives the same weights, to the last bit."""
-    first, _, record = run_stage(folder)
+    first, _, record = run_stage()
     assert record["device"]["type"] == ("cuda" if torch.cuda.is_available() else "cpu"), record
-    (folder / "data/scribes/finished").rename(folder / "first")
-    assert difference(first, run_stage(folder)[0]) == 0, "two runs differ"
+    (folder / "data/scribes/runs").rename(folder / "first")
+    assert difference(first, run_stage()[0]) == 0, "two runs differ"
     return "the same, to the last bit"
 
 
 def changed(folder: Path, **compute: object) -> str:
     """Another way to compute gives much the same loss."""
-    (_, plain, _), (_, log, _) = run_stage(folder), run_stage(folder, **compute)
+    (_, plain, _), (_, log, _) = run_stage(), run_stage(**compute)
     off = float((plain.loss - log.loss).abs().max())
     assert off < 0.1, f"the loss is off by {off}"
     return f"the loss is off by {off:.1e}"
@@ -70,10 +68,10 @@ def two_processes(folder: Path) -> str:
     """Two GPUs learn what one does."""
     if torch.cuda.device_count() < 2:
         return "left out, there is one GPU"
-    alone, _, _ = run_stage(folder)
-    (folder / "data/scribes/finished").rename(folder / "alone")
+    alone, _, _ = run_stage()
+    (folder / "data/scribes/runs").rename(folder / "alone")
     os.environ["DGMP_LAUNCH"] = TORCHRUN
-    together, _, record = run_stage(folder)
+    together, _, record = run_stage()
     del os.environ["DGMP_LAUNCH"]
     assert record["processes"] == 2
     off = difference(alone, together)
@@ -83,13 +81,13 @@ def two_processes(folder: Path) -> str:
 
 def killed(folder: Path) -> str:
     """A killed run goes on from its checkpoint."""
-    first = stage(folder, [0], 200)
-    while not list(folder.glob("data/scribes/checkpoints/*/epoch-*")):
+    first = start_stage(folder, toy_settings(200))
+    while not list(folder.glob("data/scribes/runs/*/epoch-*")):
         assert first.poll() is None, first.communicate()[1]
         time.sleep(0.01)
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
-    again = stage(folder, [0], 200)
+    again = start_stage(folder, toy_settings(200))
     said = again.communicate()[1]
     assert again.returncode == 0, said
     assert "goes on from" in said, said
@@ -136,8 +134,6 @@ def in_project(check: Callable[[Path], str]) -> str:
         folder = Path(temporary)
         os.chdir(folder)
         write_data()
-        for package in ("dgmp", "pipeline"):
-            (folder / package).symlink_to(ROOT / package)
         try:
             return check(folder)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import logging
 import os
@@ -27,13 +28,13 @@ PART = ".part-"
 
 
 class Checkpoints:
-    """The checkpoints of one run, `epoch-<n>` in a folder of its own.
+    """The checkpoints of one run, `epoch-<n>` in its folder.
 
     A checkpoint appears under its name when it is whole, and only then is the one before it
-    removed: a run may be killed at any moment.
+    removed: a run may be killed at any moment. Equal runs in several processes may share a folder.
 
     Args:
-        folder: Theirs alone.
+        folder: Of the run.
         rng: The run's generator; its state is kept and restored in place.
         every: Seconds from one checkpoint to the next; 0 for one after each epoch.
         write: False for processes other than the main one, which only read.
@@ -71,35 +72,36 @@ class Checkpoints:
             "resumed_after": fit.resumed_after,
             "generator": self.rng.bit_generator.state,
         }
+        target = self.folder / f"epoch-{len(fit.epochs)}"
+        older = [one for one in checkpoints_in(self.folder) if epoch_of(one) < len(fit.epochs)]
         self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.folder, prefix=PART) as temporary:
-            part = Path(temporary) / "epoch"
+        with tempfile.TemporaryDirectory(
+            dir=self.folder, prefix=PART, ignore_cleanup_errors=True
+        ) as temporary:
+            part = Path(temporary) / target.name
             part.mkdir()
-            before = self.found()
             try:
                 save_file({k: v.contiguous() for k, v in tensors.items()}, part / TENSORS)
                 (part / VALUES).write_text(json.dumps(values), encoding="utf-8")
+                _replace(target, part)
             except (OSError, SafetensorError) as error:
-                kept = f"{before[0]} is kept" if before else "there is none before it"
+                if not part.is_dir():  # removed by an equal run that begins or ends
+                    return
+                kept = f"{older[0]} is kept" if older else "there is none before it"
                 raise OSError(
                     f"the checkpoint after epoch {len(fit.epochs)} cannot be written ({error}); "
                     f"{kept}: make room on the disk and run again"
                 ) from None
-            target = self.folder / f"epoch-{len(fit.epochs)}"
-            if target in before:  # one that could not be read
-                shutil.rmtree(target)
-                before.remove(target)
-            os.replace(part, target)
-        for old in before:
-            shutil.rmtree(old)
+        for one in older:
+            shutil.rmtree(one, ignore_errors=True)
         self._last = time.monotonic()
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Fit | None:
         """Go back to the newest checkpoint; None, with nothing changed, if there is none."""
         if self.write:
             for part in self.folder.glob(f"{PART}*"):  # of a run that was killed while writing
-                shutil.rmtree(part)
-        for folder in self.found():
+                shutil.rmtree(part, ignore_errors=True)
+        for folder in checkpoints_in(self.folder):
             try:
                 tensors = load_file(folder / TENSORS)
                 values = json.loads((folder / VALUES).read_text(encoding="utf-8"))
@@ -108,10 +110,6 @@ class Checkpoints:
                 continue
             return self._restore(tensors, values, model, optimizer)
         return None
-
-    def found(self) -> list[Path]:
-        """The whole checkpoints, newest first."""
-        return sorted(self.folder.glob("epoch-*"), key=epoch_of, reverse=True)
 
     def _restore(
         self,
@@ -142,9 +140,23 @@ class Checkpoints:
         return Fit(epochs, values["best_epoch"], values["best_error"], best, resumed)
 
 
+def checkpoints_in(folder: Path) -> list[Path]:
+    """The whole checkpoints of a run, newest first."""
+    return sorted(folder.glob("epoch-*"), key=epoch_of, reverse=True)
+
+
 def epoch_of(checkpoint: Path) -> int:
     """After which epoch a checkpoint was made, by its name."""
     return int(checkpoint.name.removeprefix("epoch-"))
+
+
+def _replace(target: Path, part: Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)  # one that could not be read
+    try:
+        os.replace(part, target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # that of an equal run is as good
+            raise
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

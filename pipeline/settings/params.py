@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -32,7 +31,6 @@ from pipeline.settings.training import (
 )
 
 PARAMS_FILE = Path("params.yaml")
-RUNS = "DGMP_RUNS"
 
 
 class ParamsError(ValueError):
@@ -145,20 +143,6 @@ class Params(Settings):
     def data(self) -> Path:
         """Folder of the stages' outputs."""
         return Path("data") / self.profile
-
-    @property
-    def runs(self) -> Path:
-        """Folder of finished and of interrupted runs; elsewhere if DGMP_RUNS names a folder.
-
-        Raises:
-            ParamsError: DGMP_RUNS is not an absolute path.
-        """
-        shared = os.environ.get(RUNS)
-        if not shared:
-            return self.data
-        if not Path(shared).is_absolute():
-            raise ParamsError(f"{RUNS} must be an absolute path, got {shared!r}")
-        return Path(shared) / self.profile
 
     @property
     def reports(self) -> Path:

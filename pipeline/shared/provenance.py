@@ -14,9 +14,11 @@ from typing import Any
 
 import torch
 
-from pipeline.settings.params import Params
+from pipeline.settings.params import Params, ParamsError
 
-PROVENANCE = "provenance.json"
+RUNS = "DGMP_RUNS"
+RESULT, PROVENANCE = "result", "provenance.json"
+"""In a run's folder of the store, that of the finished run; and the record in it."""
 # DVC and the stages write these while they run.
 WRITTEN = (":!dvc.lock", ":!reports")
 
@@ -70,22 +72,23 @@ def git_state() -> dict[str, Any] | None:
     return {"commit": commit.strip(), "changed": changed.splitlines()}
 
 
-def find_provenance(params: Params, name: str, seed: int) -> dict[str, Any] | None:
-    """The provenance of the result of a cell (or "variant") and seed that lies in the data folder.
+def store_of(params: Params) -> Path:
+    """The folder of all runs of the profile, below the one that DGMP_RUNS names if it is set.
 
-    It is found by the result's weights: the newest record of a run that ended with the same.
-    None if there is no result, or it was made elsewhere and came by DVC's cache.
+    Raises:
+        ParamsError: DGMP_RUNS is not an absolute path.
     """
-    folder = params.data / "variant" if name == "variant" else params.data / "train" / name
-    weights = folder / f"seed{seed}.safetensors"
-    if not weights.is_file():
-        return None
-    return read_records(params).get(digest_of([weights]))
+    shared = os.environ.get(RUNS)
+    if not shared:
+        return params.data / "runs"
+    if not Path(shared).is_absolute():
+        raise ParamsError(f"{RUNS} must be an absolute path, got {shared!r}")
+    return Path(shared) / params.profile / "runs"
 
 
 def read_records(params: Params) -> dict[str, dict[str, Any]]:
     """The provenance of all finished runs by the digest of their weights, the newest of equals."""
-    files = (params.runs / "finished").glob(f"*/{PROVENANCE}")
+    files = store_of(params).glob(f"*/{RESULT}/{PROVENANCE}")
     records = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     return {one["weights"]: one for one in sorted(records, key=lambda one: one["started"])}
 

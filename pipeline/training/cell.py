@@ -1,8 +1,6 @@
-"""Runs of one cell, each found again by what went into it: a new seed leaves the others alone.
+"""Training of the runs of a cell, on a CPU several at a time.
 
-DVC empties a stage's outputs before it runs it. The finished runs therefore lie beside them, in
-data/<profile>/finished/<fingerprint>/, and are copied into the outputs. Checkpoints of unfinished
-ones lie in data/<profile>/checkpoints/. With DGMP_RUNS both lie below the folder that it names.
+A run that is found in the store of runs is not trained: a new seed leaves the others alone.
 """
 
 from __future__ import annotations
@@ -10,15 +8,12 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
-import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,44 +23,28 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
+from tqdm import tqdm
 
+from dgmp.files import whole_folder
 from dgmp.learning.loop import processes_of
 from dgmp.learning.processes import ALONE, Processes
 from pipeline.settings.params import Params
+from pipeline.shared.launcher import is_main
 from pipeline.shared.memory import keep_freed_memory
 from pipeline.shared.provenance import PROVENANCE, device, digest_of, surroundings
 from pipeline.training.compute import build_accelerator, kind_of_device, process_count
-from pipeline.training.execute import train_run
-from pipeline.training.fingerprint import Identity, identify
-from pipeline.training.run import Run
-from pipeline.training.run_store import checkpoint_folder, remove_checkpoints
+from pipeline.training.run import Outcome, Run, Workshop
+from pipeline.training.run_store import (
+    StoredRun,
+    digests,
+    remove_checkpoints,
+    stored_run,
+)
+from pipeline.training.script_classification import train_scripts
 from pipeline.training.task_data import TaskData, load_task
+from pipeline.training.writer_retrieval import train_writers
 
 log = logging.getLogger(__name__)
-
-CODE = (
-    *(Path("dgmp") / f"{name}.py" for name in (
-        "bound", "checkpoints", "cholesky", "classification", "conjugate_gradients", "distances",
-        "functional", "global_pooling", "inference", "loading", "metrics", "models", "pooling",
-        "processes", "retrieval", "ridge", "scripttypes", "training", "triplet", "writers",
-    )),
-    *(Path("dgmp/images") / f"{name}.py" for name in (
-        "augmentation", "binarization", "edges", "pages", "patches",
-    )),
-    *(Path("pipeline") / f"{name}.py" for name in (
-        "compute", "memory", "run", "script_run", "task_data", "train_run", "writer_run",
-    )),
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run that is not finished yet."""
-
-    run: Run
-    identity: Identity
-    folder: Path
-    position: int
 
 
 def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
@@ -85,42 +64,28 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
     """
     processes = _join(params)
     data = load_task(params, runs[0].cell.task)
-    weights = params.data / "pretrain" / "weights.safetensors"
-    digests = {
-        "data": digest_of([*sorted(data.folder.iterdir()), weights]),
-        "code": digest_of(CODE),
-    }
-    identities = [identify(params, run, digests) for run in runs]
-    folders = [params.runs / "finished" / identity.fingerprint for identity in identities]
-    # One process decides for all: another might already see a run that the first has finished.
-    there = np.array([folder.is_dir() for folder in folders], dtype=np.int64) * processes.main
-    done = processes.total(there).astype(bool)
-    for run, folder, finished in zip(runs, folders, done, strict=True):
-        if finished:
-            log.info("%s seed %d: finished before, taken from %s", run.name, run.seed, folder)
+    made_of = digests(params, data.folder)
+    stored = [stored_run(params, run, made_of) for run in runs]
+    missing = _missing(stored, processes)
     # One thread each keeps the arithmetic, and so the result, independent of the number of cores
     # and of how many runs are missing.
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     keep_freed_memory()
-    missing = [number for number, finished in enumerate(done) if not finished]
     workers = min(params.active.workers, len(missing)) if processes.count == 1 else 1
     if kind_of_device() == "cuda":  # shared by all runs, and lost to forked processes
         workers = 1
-    jobs = [
-        Job(runs[number], identities[number], folders[number], place % max(1, workers))
-        for place, number in enumerate(missing)
-    ]
-    train = partial(_train_into, params, data, surroundings() if jobs else {})
+    train = partial(_train, params, data, surroundings() if missing else {})
+    lines = [place % max(1, workers) for place in range(len(missing))]
     if workers <= 1 or sys.platform != "linux":  # elsewhere forking is not safe
-        for job in jobs:
-            train(job)
+        for one, line in zip(missing, lines, strict=True):
+            train(one, line)
     else:
         # Forked children share the data and the imported libraries.
         context = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(workers, mp_context=context) as pool:
             try:
-                list(pool.map(train, jobs))
+                list(pool.map(train, missing, lines))
             except BrokenProcessPool:
                 raise OSError(
                     f"{runs[0].name}: a training process was killed, most often for want of "
@@ -128,7 +93,8 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
                     "again; finished seeds and epochs are kept"
                 ) from None
     if processes.main:
-        _collect(runs, identities, folders, output)
+        with whole_folder(output) as part:
+            _collect(stored, part)
 
 
 def _join(params: Params) -> Processes:
@@ -146,49 +112,84 @@ def _join(params: Params) -> Processes:
     return processes
 
 
-def _train_into(params: Params, data: TaskData[Any], around: dict[str, Any], job: Job) -> None:
-    job.folder.parent.mkdir(parents=True, exist_ok=True)
-    checkpoints = checkpoint_folder(params, job.run, job.identity)
+def _missing(stored: Sequence[StoredRun], processes: Processes) -> list[StoredRun]:
+    # One process decides for all: another might already see a run that the first has finished.
+    there = np.array([one.finished for one in stored], dtype=np.int64) * processes.main
+    missing = []
+    for one, finished in zip(stored, processes.total(there), strict=True):
+        if not finished:
+            missing.append(one)
+            continue
+        log.info(
+            "%s seed %d: finished before, taken from %s", one.run.name, one.run.seed, one.folder
+        )
+        if processes.main:
+            remove_checkpoints(one.folder)  # for which a killed run had no time
+    return missing
+
+
+def _train(
+    params: Params, data: TaskData[Any], around: dict[str, Any], stored: StoredRun, line: int
+) -> None:
     begun, clock = datetime.now(UTC), time.monotonic()
-    with tempfile.TemporaryDirectory(dir=job.folder.parent, prefix=".training-") as temporary:
-        part = Path(temporary) / "run"
-        fit = train_run(params, job.run, data, part, checkpoints=checkpoints, position=job.position)
-        if not part.is_dir():  # written by the main process
-            return
+    stored.begin()
+    outcome = train_run(params, stored.run, data, stored.folder, line)
+    if not is_main():
+        return
+
+    def write(part: Path) -> None:
+        outcome.write(stored.run, part)
         record = around | {
-            "run": job.run.name,
-            "seed": job.run.seed,
+            "run": stored.run.name,
+            "seed": stored.run.seed,
             "weights": digest_of([part / "weights.safetensors"]),
-            "identity": job.identity.parts,
             "device": device(),
             "processes": process_count(),
             "compute": params.compute.model_dump(),
             "started": begun.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - clock, 1),
-            "resumed_after": fit.resumed_after,
+            "resumed_after": outcome.fit.resumed_after,
         }
         (part / PROVENANCE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        if not job.folder.is_dir():  # an equal run of another name may have ended first
-            os.replace(part, job.folder)
-    remove_checkpoints(params, job.run, job.identity)
+
+    stored.finish(write)
 
 
-def _collect(
-    runs: Sequence[Run], identities: Sequence[Identity], folders: Sequence[Path], output: Path
-) -> None:
-    output.mkdir(parents=True, exist_ok=True)
-    for run, folder in zip(runs, folders, strict=True):
-        shutil.copyfile(folder / "weights.safetensors", output / f"seed{run.seed}.safetensors")
-        shutil.copyfile(folder / "predictions.npz", output / f"seed{run.seed}.npz")
-    curves = pd.concat([pd.read_csv(folder / "epochs.csv") for folder in folders])
+def train_run(
+    params: Params, run: Run, data: TaskData[Any], checkpoints: Path, line: int = 0
+) -> Outcome:
+    """Train, take the epoch of the best validation error, and predict the test set.
+
+    Args:
+        params: All settings.
+        run: What to train.
+        data: Of the run's task.
+        checkpoints: Folder of the run's checkpoints; training goes on from the newest.
+        line: Of the progress bar.
+    """
+    accelerator = build_accelerator(params.compute)
+    train = train_writers if run.cell.task == "writers" else train_scripts
+    schedule = params.active.schedule(run.cell.task)
+    with tqdm(
+        total=schedule.epochs if run.trained else 0,
+        desc=f"{run.name} seed {run.seed}",
+        unit="epoch",
+        position=line,
+        leave=False,
+        disable=None if accelerator.is_main_process else True,
+    ) as bar:
+        return train(params, run, data, Workshop(accelerator, bar, checkpoints))
+
+
+def _collect(stored: Sequence[StoredRun], output: Path) -> None:
+    summaries = []
+    for one in stored:
+        weights, name = one.result / "weights.safetensors", f"seed{one.run.seed}"
+        shutil.copyfile(weights, output / f"{name}.safetensors")
+        shutil.copyfile(one.result / "predictions.npz", output / f"{name}.npz")
+        summary = json.loads((one.result / "run.json").read_text(encoding="utf-8"))
+        made_from = {"fingerprint": one.fingerprint, "weights": digest_of([weights])}
+        summaries.append(summary | made_from | {"parts": one.parts})
+    curves = pd.concat([pd.read_csv(one.result / "epochs.csv") for one in stored])
     curves.to_csv(output / "curves.csv", index=False)
-    summaries = [
-        json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        | {
-            "fingerprint": identity.fingerprint,
-            "weights": digest_of([folder / "weights.safetensors"]),
-            "identity": identity.parts,
-        }
-        for identity, folder in zip(identities, folders, strict=True)
-    ]
     (output / "runs.json").write_text(json.dumps(summaries, indent=2) + "\n", encoding="utf-8")

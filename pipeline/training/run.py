@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from accelerate import Accelerator
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from tqdm import tqdm
 
@@ -23,6 +27,10 @@ from dgmp.pooling.layers import build_pooling
 from pipeline.settings.cells import Cell, Pooling
 from pipeline.settings.params import Params
 from pipeline.settings.training import Schedule
+
+log = logging.getLogger(__name__)
+
+LOG_COLUMNS = ["seed", *(field.name for field in dataclasses.fields(Epoch))]
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,31 @@ class Outcome:
     collapsed: bool = False
     short_writers: int = 0
 
+    def write(self, run: Run, folder: Path) -> None:
+        """Write weights.safetensors, predictions.npz, epochs.csv and run.json."""
+        state = {key: value.contiguous() for key, value in self.model.state_dict().items()}
+        save_file(state, folder / "weights.safetensors")
+        np.savez(folder / "predictions.npz", **self.predictions)  # type: ignore[arg-type]
+        rows = [{"seed": run.seed} | dataclasses.asdict(epoch) for epoch in self.fit.epochs]
+        pd.DataFrame(rows, columns=LOG_COLUMNS).to_csv(folder / "epochs.csv", index=False)
+        summary = {
+            "seed": run.seed,
+            "best_epoch": self.fit.best_epoch,
+            "validation_score": round(100 - self.fit.best_error, 4),
+            "collapsed": self.collapsed,
+            "short_writers": self.short_writers,
+        }
+        (folder / "run.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        log.info(
+            "%s seed %d: validation %.1f in epoch %d of %d%s",
+            run.name,
+            run.seed,
+            summary["validation_score"],
+            self.fit.best_epoch,
+            len(self.fit.epochs),
+            "; COLLAPSED, all descriptors are alike" if self.collapsed else "",
+        )
+
 
 @dataclass(frozen=True)
 class Workshop:
@@ -65,7 +98,7 @@ class Workshop:
     Attributes:
         accelerator: Device, precision and processes.
         bar: Counts epochs.
-        checkpoints: Folder of the run's own.
+        checkpoints: Folder of the run's checkpoints; training goes on from the newest.
     """
 
     accelerator: Accelerator
@@ -102,18 +135,13 @@ def starting_parts(params: Params, run: Run) -> tuple[Backbone, GlobalPooling]:
         last_stride=profile.schedule(run.cell.task).last_stride,
     )
     backbone.load_state_dict(load_file(params.data / "pretrain" / "weights.safetensors"))
-    return backbone, build_pooling(run.pooling.name, **pooling_arguments(run.pooling))
+    return backbone, pooling_layer(run.pooling)
 
 
-def pooling_arguments(pooling: Pooling) -> dict[str, float]:
-    """Keyword arguments of the layer for `dgmp.build_pooling`.
-
-    >>> pooling_arguments(Pooling(name="dgmp", lambda_=500))
-    {'lambda_init': 500.0}
-    """
-    if pooling.value is None:
-        return {}
-    return {f"{pooling.parameter}_init": pooling.value}
+def pooling_layer(pooling: Pooling) -> GlobalPooling:
+    """The layer that the settings describe."""
+    start = {} if pooling.value is None else {f"{pooling.parameter}_init": pooling.value}
+    return build_pooling(pooling.name, **start)
 
 
 def optimizer_settings(settings: Schedule, run: Run, head: float = 1.0) -> OptimizerSettings:

@@ -81,7 +81,7 @@ def test_cells_are_trained_side_by_side(clone):
     assert not ran(clone.repro())
     records = [
         json.loads(file.read_text(encoding="utf-8"))
-        for file in clone.folder.glob("data/scribes/finished/*/provenance.json")
+        for file in clone.folder.glob("data/scribes/runs/*/result/provenance.json")
     ]
     now = [one for one in records if one["compute"]["precision"] == "bf16"]
     seen = {one["run"]: one["visible_devices"] for one in now}

@@ -1,6 +1,7 @@
-"""Checkpoints alone; tests/pipeline/test_interrupted.py has the training that goes on from them."""
+"""Checkpoints alone; test_run_store.py has the training that goes on from them."""
 
 import multiprocessing
+import os
 import resource
 import signal
 from functools import partial
@@ -102,6 +103,30 @@ def test_property_time_runs_from_the_checkpoint_before(tmp_path, monkeypatch):
         if due[-1]:
             checkpoints.save(model, adam(model), epochs(1))
     assert due == [False, True, False, True]
+
+
+@pytest.mark.parametrize(("meanwhile", "left"), [("restore", "epoch-7"), ("save", "epoch-8")])
+def test_property_an_equal_run_may_come_between(tmp_path, monkeypatch, meanwhile, left):
+    model = Toy()
+    kept(tmp_path).save(model, adam(model), epochs(7))
+    replace = os.replace
+
+    def late(part, target):
+        monkeypatch.setattr(os, "replace", replace)
+        other = kept(tmp_path)
+        if meanwhile == "restore":  # removes what is half-written
+            other.restore(model, adam(model))
+        else:
+            other.save(model, adam(model), epochs(8))
+        replace(part, target)
+
+    monkeypatch.setattr(os, "replace", late)
+    kept(tmp_path).save(model, adam(model), epochs(8))
+    assert [path.name for path in tmp_path.iterdir()] == [left]
+    kept(tmp_path).save(model, adam(model), epochs(9))
+    kept(tmp_path).save(model, adam(model), epochs(8))  # by one that is behind
+    assert {path.name for path in tmp_path.iterdir()} == {"epoch-9", "epoch-8"}
+    assert len(kept(tmp_path).restore(model, adam(model)).epochs) == 9
 
 
 def on_a_full_disk(folder: Path, channel) -> None:

@@ -12,7 +12,7 @@ from dvc_render.html import render_html
 from dvc_render.vega import VegaRenderer
 
 from pipeline.figures import CURVES
-from pipeline.training.execute import LOG_COLUMNS
+from pipeline.training.run import LOG_COLUMNS
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = ROOT / ".dvc" / "plots"

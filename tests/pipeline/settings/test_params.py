@@ -7,10 +7,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from dgmp.pooling.layers import POOLINGS, build_pooling
 from pipeline.settings.base import Settings
 from pipeline.settings.params import Params, ParamsError, load_params
-from pipeline.training.run import pooling_arguments
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -54,12 +52,6 @@ def test_the_default_profile_is_the_embedded_one():
 
 def test_lambda_is_the_name_in_the_file(load):
     assert load("pooling.lambda", 250).pooling.lambda_ == 250
-
-
-@pytest.mark.parametrize("name", POOLINGS)
-def test_every_pooling_of_the_library_can_be_set_and_built(load, name):
-    pooling = load("pooling.name", name).pooling
-    build_pooling(pooling.name, **pooling_arguments(pooling))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from dgmp.images.pages import write_pages
 from dgmp.images.patches import PagePatches, PatchWriter
 from dgmp.learning.models import NarrowResNet
 from pipeline.settings.params import load_params
-from pipeline.training import cell as finished
 from pipeline.training.cell import train_cell
 from pipeline.training.run import Run
 
@@ -60,7 +59,6 @@ def project(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def _inside(project, monkeypatch):
     monkeypatch.chdir(project)
-    monkeypatch.setattr(finished, "CODE", ())
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -103,7 +101,6 @@ AUGMENTATION = ("rotation_sampling", "corners", "jitter")
 def plain(project) -> dict[str, Trained]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
-        patch.setattr(finished, "CODE", ())
         return {name: Trained(name, {}) for name in (WRITERS, BASELINE, SCRIPTS)}
 
 

@@ -3,20 +3,10 @@ import os
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pipeline.settings.params import load_params
-from pipeline.shared.provenance import (
-    PROVENANCE,
-    digest_of,
-    find_provenance,
-    git_state,
-    surroundings,
-)
-
-ROOT = Path(__file__).parents[3]
+from pipeline.shared.provenance import git_state, surroundings
 
 
 def git(*arguments: str) -> None:
@@ -67,26 +57,3 @@ def test_surroundings_fit_json_and_know_the_libraries():
     assert around["libraries"]["torch"] == version("torch")
     assert around["processor"]
     assert around["cores"] >= 1
-
-
-def record(fingerprint: str, **content: Any) -> None:
-    folder = Path("data/scribes/finished") / fingerprint
-    folder.mkdir(parents=True)
-    (folder / PROVENANCE).write_text(json.dumps(content), encoding="utf-8")
-
-
-def test_the_newest_record_of_the_same_weights_is_found(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    params = load_params(ROOT / "params.yaml")
-    cell = "writers-avg-m01"
-    assert find_provenance(params, cell, 0) is None
-    for folder in (f"train/{cell}", "variant"):
-        (params.data / folder).mkdir(parents=True)
-        (params.data / folder / "seed0.safetensors").write_bytes(folder.encode())
-    assert find_provenance(params, cell, 0) is None
-    for number, folder in enumerate([f"train/{cell}", f"train/{cell}", "variant"]):
-        weights = digest_of([params.data / folder / "seed0.safetensors"])
-        record(str(number), weights=weights, started=f"2026-01-0{9 - number}", number=number)
-    assert find_provenance(params, cell, 0)["number"] == 0
-    assert find_provenance(params, "variant", 0)["number"] == 2
-    assert find_provenance(params, cell, 1) is None

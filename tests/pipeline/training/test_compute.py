@@ -1,29 +1,19 @@
 import multiprocessing
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import torch
-import yaml
 from accelerate.state import AcceleratorState
-from safetensors.torch import load
 from torch import nn
 
 from dgmp.learning.models import DescriptorNet, NarrowResNet, ResNet50, Standardize
 from dgmp.learning.processes import ALONE, Processes
 from dgmp.pooling.layers import build_pooling
-from pipeline.settings.params import load_params
 from pipeline.settings.training import Compute
-from pipeline.shared.provenance import find_provenance
 from pipeline.training.compute import build_accelerator, prepare
-from tests.pipeline.training.test_cell import toy_settings, write_data
+from tests.pipeline.training.toy import run_stage
 
-ROOT = Path(__file__).parents[3]
-CELL = "writers-dgmp-1k-m01"
 PLAIN = {"precision": "fp32", "channels_last": False, "compile": False}
 
 
@@ -101,36 +91,14 @@ def test_a_launchers_own_settings_do_not_count(monkeypatch):
     assert accelerator.prepare(net) is net
 
 
-def run_stage(folder: Path, **compute: Any) -> tuple[dict[str, torch.Tensor], pd.DataFrame, Any]:
-    """Weights, log and provenance of a cell trained in a process of its own."""
-    settings = toy_settings()
-    settings["profiles"]["scribes"]["compute"] |= compute
-    # One size of batches in evaluation, so that little is compiled.
-    settings["profiles"]["scribes"]["writers"] |= {"seeds": [0], "evaluation_batch": 64}
-    (folder / "params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    command = [sys.executable, "-m", "pipeline.train", CELL]
-    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    output = folder / "data/scribes/train" / CELL
-    record = find_provenance(load_params(folder / "params.yaml"), CELL, 0)
-    assert record is not None
-    # Read whole: the next run writes into the same file, which load_file would map into memory.
-    weights = load((output / "seed0.safetensors").read_bytes())
-    return weights, pd.read_csv(output / "curves.csv"), record
-
-
-def test_rehearsal_each_setting_trains_to_much_the_same(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write_data()
-    for package in ("dgmp", "pipeline"):
-        (tmp_path / package).symlink_to(ROOT / package)
-    plain, plain_log, _ = run_stage(tmp_path)
+def test_rehearsal_each_setting_trains_to_much_the_same(params):
+    plain, plain_log, _ = run_stage()
     for changes, tolerance in (
         ({"channels_last": False}, 1e-3),
         ({"precision": "bf16"}, 0.1),
         ({"compile": True}, 1e-3),
     ):
-        changed, log, record = run_stage(tmp_path, **changes)
+        changed, log, record = run_stage(**changes)
         assert changed.keys() == plain.keys()
         assert record["compute"].items() >= changes.items()
         assert any(not torch.equal(changed[key], plain[key]) for key in plain), changes

@@ -1,9 +1,13 @@
-"""Training that is killed and taken up again, in processes of their own."""
+"""Fingerprints of runs, and runs that are killed and taken up again, in processes of their own."""
 
+import functools
 import json
 import logging
 import multiprocessing
 import os
+import random
+import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -14,191 +18,268 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-import yaml
 
-import dgmp.learning.checkpoints
+from dgmp.learning import checkpoints
 from dgmp.learning.checkpoints import Checkpoints
 from pipeline.settings.params import Params, load_params
-from pipeline.training import cell as finished
-from pipeline.training import script_classification as script_run
-from pipeline.training import writer_retrieval as writer_run
+from pipeline.settings.training import Writers
+from pipeline.shared.provenance import read_records
+from pipeline.training import cell, script_classification, writer_retrieval
 from pipeline.training.cell import train_cell
-from pipeline.training.fingerprint import Identity, identify
-from pipeline.training.run import Run
-from pipeline.training.run_store import checkpoint_folder, remove_checkpoints
-from tests.pipeline.training.test_cell import toy_settings, write_data
+from pipeline.training.run import Outcome, Run
+from pipeline.training.run_store import (
+    CODE,
+    PASSIVE,
+    StoredRun,
+    digests,
+    stored_run,
+)
+from tests.pipeline.training.toy import (
+    ROOT,
+    SCRIPTS,
+    WRITERS,
+    a_run,
+    files_of,
+    params_of,
+    start_stage,
+    toy_settings,
+)
 
-ROOT = Path(__file__).parents[3]
-WRITERS, SCRIPTS = "writers-dgmp-1k-m01", "scripts-a-avg"
-EPOCHS = 4
+STORE = Path("data/scribes/runs")
+FORK = multiprocessing.get_context("fork")
+pytestmark = pytest.mark.usefixtures("params")
 
 
-def settings() -> dict[str, Any]:
+# Fingerprints
+
+
+def fingerprint(params: Params, run: Run, **changed: str) -> str:
+    return stored_run(params, run, {"data": "data", "code": "code"} | changed).fingerprint
+
+
+def changed(path: str, value: Any) -> Params:
+    """The toy settings with another value of a dotted key."""
     settings = toy_settings()
-    profile = settings["profiles"]["scribes"]
-    for task in ("writers", "scripts_a"):
-        profile[task] |= {"epochs": EPOCHS, "decay_start": 2, "seeds": [0]}
-    return settings
+    *sections, last = path.replace("profile", "profiles.scribes").split(".")
+    section = settings
+    for part in sections:
+        section = section[part]
+    section[last] = value
+    return params_of(settings)
 
 
-def save(settings: dict[str, Any]) -> Params:
-    Path("params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    return load_params()
+def test_property_fingerprints_differ_by_every_setting_of_the_run(params):
+    changes: dict[str, Any] = {
+        f"cells.{WRITERS}.margin": 0.3,
+        f"cells.{WRITERS}.pooling_multiplier": 7,
+        "poolings.dgmp-1k.lambda": 7,
+        "poolings.dgmp-1k.name": "gem",
+        "profile.backbone": {"name": "narrow", "width": 3},
+        "profile.compute.precision": "bf16",
+        "profile.compute.channels_last": False,
+        "profile.compute.compile": True,
+    }
+    other: dict[str, Any] = {"distance": "cosine", "mining": "all-positives", "reduction": "sum"}
+    other |= {"writers_per_batch": 5, "patches_per_writer": 5, "tested_model": "final"}
+    other |= dict.fromkeys(("keep_pooling_multiplier", "standardize", "normalize"), False)
+    schedule = toy_settings()["profiles"]["scribes"]["writers"]
+    for key in Writers.model_fields.keys() - {"seeds"}:
+        changes[f"profile.writers.{key}"] = other.get(key, 1 if schedule.get(key) == 2 else 2)
+    run = a_run(params)
+    untrained = Run(run.name, run.cell, run.pooling, run.seed, trained=False)
+    seen = {fingerprint(params, one) for one in (run, a_run(params, 1), untrained)}
+    seen |= {fingerprint(params, run, **{key: "other"}) for key in ("data", "code")}
+    seen |= {fingerprint(one, a_run(one)) for one in map(changed, changes, changes.values())}
+    assert len(seen) == len(changes) + 5
 
 
-@pytest.fixture(autouse=True)
-def params(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(finished, "CODE", (Path("code.py"),))
-    threads = torch.get_num_threads()
-    write_data()
-    yield save(settings())
-    torch.set_num_threads(threads)
+def test_property_what_does_not_change_a_run_does_not_change_its_fingerprint(params):
+    passive = {"workers": 9, "loading_threads": 3, "writers.seeds": [0, 7], "scripts_a.epochs": 99}
+    passive = {f"profile.{key}": value for key, value in passive.items()} | {"pooling.lambda": 3}
+    for path, value in passive.items():
+        renamed = a_run(changed(path, value), name="renamed")
+        assert fingerprint(load_params(), renamed) == fingerprint(params, a_run(params)), path
 
 
-def train(params: Params, name: str = WRITERS) -> dict[str, bytes]:
-    """The outputs of a cell."""
-    cell = params.cells[name]
-    output = Path("out")
-    shutil.rmtree(output, ignore_errors=True)
-    train_cell(params, [Run(name, cell, params.poolings[cell.pooling], 0)], output)
-    return {path.name: path.read_bytes() for path in output.iterdir()}
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        ("data/scribes/pretrain/weights.safetensors", "data"),
+        ("data/scribes/patches/writers/train.npy", "data"),
+        ("data/scribes/patches/writers/test.csv", "data"),
+        ("data/scribes/patches/writers/summary.json", "data"),
+        ("data/scribes/patches/scripts_a/summary.json", None),
+        ("dgmp/learning/loop.py", "code"),
+        ("dgmp/pooling/new/layer.py", "code"),
+        ("pipeline/training/run.py", "code"),
+        ("pipeline/training/cell.py", None),
+        ("dgmp/analysis/bootstrap.py", None),
+        ("pipeline/settings/training.py", None),
+    ],
+)
+def test_digests_are_of_data_starting_weights_and_code(params, file, changes):
+    path, patches = Path(file), Path("data/scribes/patches/writers")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    before = digests(params, patches)
+    path.write_bytes(path.read_bytes() + b"x")
+    after = digests(params, patches)
+    assert {key for key in before if before[key] != after[key]} == ({changes} - {None})
 
 
-def forget(params: Params) -> None:
-    shutil.rmtree(params.data / "finished")
+def test_property_the_code_is_all_that_training_imports():
+    assert all((ROOT / path).exists() for path in PASSIVE)
+    files = [file for folder in CODE for file in (ROOT / folder).rglob("*.py")]
+    imports = re.compile(r"^\s*(?:from|import) ((?:dgmp|pipeline)\.\S+)", re.MULTILINE)
+    imported = {name for file in files for name in imports.findall(file.read_text())}
+    known = ("dgmp.files", "pipeline.settings", "pipeline.shared")
+    known += tuple(folder.replace("/", ".") for folder in CODE)
+    assert {name for name in imported if not name.startswith(known)} == set()
+
+
+# Killed
+
+
+def train(cell: str = WRITERS, output: str = "out", **run: Any) -> dict[str, bytes]:
+    """The outputs of a cell with one seed."""
+    params, folder = load_params(), Path(output)
+    shutil.rmtree(folder, ignore_errors=True)
+    train_cell(params, [a_run(params, cell=cell, **run)], folder)
+    return files_of(folder)
+
+
+@functools.cache
+def expected(name: str = WRITERS) -> dict[str, bytes]:
+    """The outputs of an uninterrupted run, which is then forgotten."""
+    outputs = train(name)
+    shutil.rmtree(STORE)
+    shutil.rmtree("out")
+    return outputs
 
 
 def ended(action: Callable[[], Any]) -> int | None:
     """Exit code of a forked process that does something; minus the signal that killed it."""
-    child = multiprocessing.get_context("fork").Process(target=action)
+    child = FORK.Process(target=action)
     child.start()
     child.join(60)
     return child.exitcode
 
 
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def named(path: str | Path, name: str) -> bool:
+    return Path(path).name == name and Path(path).exists()
 
 
-def between_epochs() -> None:
-    keep = Checkpoints.save
-
-    def killing(self, model, optimizer, fit):
-        if len(fit.epochs) == 3:
-            die()
-        keep(self, model, optimizer, fit)
-
-    Checkpoints.save = killing
-
-
-def half_written() -> None:
-    save_file = dgmp.learning.checkpoints.save_file
-
-    def killing(tensors, file):
-        save_file(tensors, file)
-        if list(file.parents[2].glob("epoch-2")):
-            os.truncate(file, file.stat().st_size // 2)
-            die()
-
-    dgmp.learning.checkpoints.save_file = killing
-
-
-def old_one_not_removed() -> None:
-    class Killing:
-        def __getattr__(self, name):
-            return getattr(shutil, name)
-
-        def rmtree(self, path):
-            if path.name == "epoch-1":
-                die()
-            shutil.rmtree(path)
-
-    dgmp.learning.checkpoints.shutil = Killing()
+BEFORE, AFTER = True, False
+# A function before or after which the process is killed, and of which arguments.
+BETWEEN_EPOCHS = (BEFORE, Checkpoints, "save", lambda _, net, optimizer, fit: len(fit.epochs) == 3)
+OLD_ONE_NOT_REMOVED = (BEFORE, shutil, "rmtree", lambda path, *_: named(path, "epoch-1"))
+# Validation comes by the same way as the prediction.
+IN_PREDICTION = [
+    (BEFORE, writer_retrieval, "describe_pages", lambda *_: True),
+    (BEFORE, script_classification, "class_scores", lambda _, pages: "test" in str(pages.pages)),
+]
+MOMENTS = {
+    "between epochs": (2, BETWEEN_EPOCHS),
+    "checkpoint half-written": (
+        2,
+        (AFTER, checkpoints, "save_file", lambda tensors, file: named(file.parent, "epoch-3")
+         and not os.truncate(file, 999)),
+    ),
+    "old one not removed": (2, OLD_ONE_NOT_REMOVED),
+    "in the prediction": (4, *IN_PREDICTION),
+    "result half-written": (4, (AFTER, Outcome, "write", lambda *_: True)),
+    "result there": (None, (AFTER, os, "replace", lambda _, path: named(path, "result"))),
+    "checkpoint half-removed": (
+        None,
+        (BEFORE, shutil, "rmtree", lambda path, *_: named(path, "epoch-4")
+         and not os.unlink(path / "values.json")),
+    ),
+    "half the outputs": (None, (AFTER, shutil, "copyfile", lambda _, path: ".npz" in str(path))),
+}  # fmt: skip
 
 
-def in_the_prediction() -> None:
-    writer_run.describe_pages = lambda *_, **__: die()
-    scores = script_run.class_scores
+def killed(*moments: tuple[bool, Any, str, Callable[..., bool]], name: str = WRITERS) -> Path:
+    """The folder of a run that was killed at one of these moments."""
 
-    def killing(model, pages, **others):
-        # Validation comes by the same way.
-        return die() if "test" in str(pages.pages) else scores(model, pages, **others)
+    def lay(before, place, function, dies) -> None:
+        original = getattr(place, function)
 
-    script_run.class_scores = killing
+        def killing(*arguments, **others):
+            for now in (BEFORE, AFTER):
+                if now == before and dies(*arguments):
+                    os.kill(os.getpid(), signal.SIGKILL)
+                if now == BEFORE:
+                    result = original(*arguments, **others)
+            return result
+
+        setattr(place, function, killing)
+
+    def act() -> None:
+        for moment in moments:
+            lay(*moment)
+        train(name)
+
+    assert ended(act) == -signal.SIGKILL
+    assert not Path("out").exists()
+    return max(STORE.iterdir(), key=os.path.getmtime)
 
 
 @pytest.mark.parametrize("name", [WRITERS, SCRIPTS])
-@pytest.mark.parametrize(
-    ("moment", "reached"),
-    [(between_epochs, 2), (half_written, 2), (old_one_not_removed, 2)],
-)
-def test_oracle_a_killed_run_ends_as_an_uninterrupted_one(params, caplog, name, moment, reached):
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_oracle_a_killed_run_ends_as_an_uninterrupted_one(caplog, name, moment):
     caplog.set_level(logging.INFO)
-    expected = train(params, name)
-    assert not list((params.data / "checkpoints").iterdir())
-    forget(params)
-
-    def killed() -> None:
-        moment()
-        train(params, name)
-
-    assert ended(killed) == -signal.SIGKILL
-    assert not Path("out").exists()
-    (folder,) = (params.data / "checkpoints").iterdir()
-    assert train(params, name) == expected
-    assert f"{name} seed 0: goes on from {folder}/epoch-{reached}" in caplog.text
-    assert not list((params.data / "checkpoints").iterdir())
-    (record,) = (params.data / "finished").glob("*/provenance.json")
-    assert json.loads(record.read_text(encoding="utf-8"))["resumed_after"] == [reached]
+    outputs = expected(name)
+    reached, *moments = MOMENTS[moment]
+    folder = killed(*moments, name=name)
+    assert train(name) == outputs
+    told = f"goes on from {folder}/epoch-{reached}" if reached else f"before, taken from {folder}"
+    assert re.search(f"{name} seed 0: .*{told}", caplog.text)
+    assert {path.name for path in folder.iterdir()} == {"fingerprint.json", "result"}
+    record = json.loads((folder / "result/provenance.json").read_text(encoding="utf-8"))
+    assert record["resumed_after"] == ([reached] if reached else [])
 
 
-def test_a_run_killed_in_its_prediction_is_not_trained_again(params):
-    expected = train(params)
-    forget(params)
+def test_oracle_a_run_may_be_killed_at_any_moment():
+    params_of(toy_settings(8))
+    begun, outputs = time.monotonic(), train()
+    seconds, kills, rng = time.monotonic() - begun, 0, random.Random(1)
+    shutil.rmtree(STORE)
+    for _ in range(5):
+        child = FORK.Process(target=train)
+        child.start()
+        child.join(rng.uniform(0.2, 0.8) * seconds)
+        child.kill()
+        child.join()
+        kills += child.exitcode == -signal.SIGKILL
+    assert kills
+    assert train() == outputs
 
-    def killed() -> None:
-        in_the_prediction()
-        train(params)
 
-    def untrainable() -> None:
-        writer_run.WriterBatches.__call__ = lambda self: 1 / 0
-        assert train(params) == expected
-
-    assert ended(killed) == -signal.SIGKILL
-    assert ended(untrainable) == 0
-
-
-def test_a_damaged_checkpoint_is_passed_over(params, caplog):
-    expected = train(params)
-    forget(params)
-
-    def killed() -> None:
-        old_one_not_removed()
-        train(params)
-
-    assert ended(killed) == -signal.SIGKILL
-    (newest,) = (params.data / "checkpoints").glob("*/epoch-2")
-    (newest / "tensors.safetensors").write_bytes(b"damaged")
-    assert train(params) == expected
-    assert f"{newest} cannot be read" in caplog.text
+def test_damaged_files_are_passed_over(params, caplog):
+    outputs = expected()
+    folder = killed(OLD_ONE_NOT_REMOVED)
+    (folder / "epoch-2/tensors.safetensors").write_bytes(b"damaged")
+    for number, content in enumerate(["", "{", "{}", "[]"]):
+        damaged = STORE / f"{number}/fingerprint.json"
+        damaged.parent.mkdir()
+        damaged.write_text(content, encoding="utf-8")
+    assert train() == outputs
+    assert f"{folder}/epoch-2 cannot be read" in caplog.text
+    assert len(list(STORE.iterdir())) == 5
 
 
 def change_setting() -> None:
-    changed = settings()
-    changed["poolings"]["dgmp-1k"]["lambda"] = 500
-    save(changed)
+    changed("poolings.dgmp-1k.lambda", 500)
 
 
 def change_data() -> None:
-    Path("data/scribes/patches/writers/summary.json").write_text(
-        json.dumps({"mean": 0.7, "sd": 0.4}), encoding="utf-8"
-    )
+    file = Path("data/scribes/patches/writers/summary.json")
+    file.write_text(json.dumps({"mean": 0.7, "sd": 0.4}), encoding="utf-8")
 
 
 def change_code() -> None:
-    Path("code.py").write_text("# second version\n", encoding="utf-8")
+    Path("dgmp/learning").mkdir(parents=True)
+    Path("dgmp/learning/new.py").touch()
 
 
 @pytest.mark.parametrize(
@@ -209,195 +290,190 @@ def change_code() -> None:
         (change_code, "code"),
     ],
 )
-def test_a_changed_run_starts_afresh_and_says_why(params, caplog, change, what):
+def test_a_changed_run_starts_afresh_and_says_why(caplog, change, what):
+    folder = killed(BETWEEN_EPOCHS)
     change()
-    expected = train(load_params())
-    forget(params)
-    shutil.rmtree("data")
-    save(settings())
-    write_data()
-
-    def killed() -> None:
-        between_epochs()
-        train(params)
-
-    assert ended(killed) == -signal.SIGKILL
-    (folder,) = (params.data / "checkpoints").iterdir()
-    change()
-    assert train(load_params()) == expected
+    outputs = train()
     message = f"starts afresh, because its checkpoint {folder}/epoch-2 was made with other {what}"
     assert message in caplog.text.replace("\n", " ")
     # The result is there, so that nothing needs the old checkpoint.
-    assert not list((params.data / "checkpoints").iterdir())
+    assert not folder.exists()
+    shutil.rmtree(STORE)
+    assert train() == outputs
 
 
-def test_undoing_a_change_goes_on_from_where_it_was(params, caplog):
+def test_undoing_a_change_goes_on_from_where_it_was(caplog):
     caplog.set_level(logging.INFO)
-    expected = train(params)
-    forget(params)
-
-    def killed() -> None:
-        between_epochs()
-        train(load_params())
-
-    assert ended(killed) == -signal.SIGKILL
+    outputs = expected()
+    folder = killed(BETWEEN_EPOCHS)
     change_setting()
-    assert ended(killed) == -signal.SIGKILL
-    assert train(save(settings())) == expected
-    assert "goes on from" in caplog.text
-    assert not list((params.data / "checkpoints").iterdir())
+    other = killed(BETWEEN_EPOCHS)
+    params_of(toy_settings())
+    assert train() == outputs
+    assert f"goes on from {folder}/epoch-2" in caplog.text
+    assert not other.exists()
 
 
-def stage(folder: Path, seeds: list[int], epochs: int, **environment: str) -> subprocess.Popen[str]:
-    """`python -m pipeline.train` in a project folder of its own, as DVC starts it."""
-    folder.mkdir(exist_ok=True)
-    for package in ("dgmp", "pipeline"):
-        if not (folder / package).exists():
-            (folder / package).symlink_to(ROOT / package)
-    if not (folder / "data").exists():
+@pytest.mark.parametrize(("shared", "others"), [("", 4), ("/shared", 5)])
+def test_property_a_run_that_ends_does_not_touch_others(params, monkeypatch, shared, others):
+    monkeypatch.setenv("DGMP_RUNS", shared and f"{Path.cwd()}{shared}")
+
+    def begin(run: Run, code: str = "c") -> StoredRun:
+        stored = stored_run(params, run, {"data": "d", "code": code})
+        stored.begin()
+        (stored.folder / "epoch-1").mkdir()
+        return stored
+
+    begin(a_run(params, 1), "of before")
+    names = [(WRITERS, 0), (WRITERS, 11), (f"{WRITERS}-seed1", 2), (f"{WRITERS}-seed1-x", 1)]
+    for number, (name, seed) in enumerate(names):
+        begin(a_run(params, seed, name=name), str(number))
+    own = begin(a_run(params, 1))
+    own.finish(lambda part: (part / "x").touch())
+    assert own.finished
+    assert not (own.folder / "epoch-1").exists()
+    assert len(list(own.store.glob("*/epoch-1"))) == others
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"name": "twin"}])
+def test_property_runs_may_end_at_the_same_moment(other):
+    barrier, write = FORK.Barrier(2), Outcome.write
+
+    def together(*arguments) -> None:
+        write(*arguments)
+        barrier.wait(60)
+
+    def train_together(output: str, run: dict[str, Any]) -> None:
+        Outcome.write = together
+        train(output=output, **run)
+
+    pairs = {"one": {}, "other": other}.items()
+    children = [FORK.Process(target=train_together, args=pair) for pair in pairs]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(60)
+    assert [child.exitcode for child in children] == [0, 0]
+    twins = files_of(Path("one")) == files_of(Path("other"))
+    assert twins == ("name" in other)
+    inside = ["fingerprint.json", "result"] * (1 if twins else 2)
+    assert sorted(path.name for path in STORE.glob("*/*")) == sorted(inside)
+
+
+def test_errors_a_full_disk():
+    outputs = expected()
+    trained = cell.train_run
+
+    def fill_disk(*arguments) -> Outcome:
+        outcome = trained(*arguments)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
+        return outcome
+
+    def check() -> None:
+        cell.train_run = fill_disk
+        message = f"{WRITERS} seed 0: the result cannot be written .*: make room on the disk"
+        with pytest.raises(OSError, match=message):
+            train()
+
+    assert ended(check) == 0
+    assert [path.name for path in STORE.glob("*/*") if path.is_dir()] == ["epoch-4"]
+    assert train() == outputs
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("shared", "DGMP_RUNS must be an absolute path, got 'shared'"),
+        (str(ROOT / "LICENSE"), "LICENSE/scribes"),
+    ],
+)
+def test_errors_of_the_shared_folder(monkeypatch, folder, message):
+    monkeypatch.setenv("DGMP_RUNS", folder)
+    with pytest.raises((ValueError, OSError), match=message):
+        train()
+
+
+def test_the_newest_record_of_the_same_weights_is_found(params):
+    assert read_records(params) == {}
+    for number, weights in enumerate("aab"):
+        record = {"weights": weights, "started": f"2026-01-0{9 - number}", "number": number}
+        result = STORE / str(number) / "result"
+        result.mkdir(parents=True)
+        (result / "provenance.json").write_text(json.dumps(record), encoding="utf-8")
+    (STORE / "unfinished").mkdir()
+    assert {key: one["number"] for key, one in read_records(params).items()} == {"a": 0, "b": 2}
+
+
+# The stage
+
+
+def stage(folder: Path, seeds: list[int], **environment: str) -> subprocess.Popen[str]:
+    """The stage train in a project folder of its own."""
+    if not folder.exists():
+        folder.mkdir()
         shutil.copytree("data", folder / "data")
-    changed = settings()
-    changed["profiles"]["scribes"]["workers"] = len(seeds)
-    changed["profiles"]["scribes"]["writers"] |= {"epochs": epochs, "seeds": seeds}
-    (folder / "params.yaml").write_text(yaml.safe_dump(changed), encoding="utf-8")
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.train", WRITERS],
-        cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"} | environment,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    settings = toy_settings(40, workers=len(seeds))
+    settings["profiles"]["scribes"]["writers"]["seeds"] = seeds
+    return start_stage(folder, settings, **environment)
 
 
-def outputs(folder: Path) -> dict[str, bytes]:
-    found = (folder / "data/scribes/train").rglob("*")
-    return {str(p.relative_to(folder)): p.read_bytes() for p in found if p.is_file()}
+def end(stage: subprocess.Popen[str]) -> str:
+    """What a stage says that ends well."""
+    said = stage.communicate(timeout=120)[1]
+    assert stage.returncode == 0, said
+    return said
+
+
+def kill_with_checkpoints(stage: subprocess.Popen[str], store: Path, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while len({file.parent for file in store.glob("*/epoch-*")}) < count:
+        assert stage.poll() is None, stage.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(stage.pid, signal.SIGKILL)
+    stage.communicate()
+
+
+def outputs_of(folder: Path) -> dict[str, bytes]:
+    return files_of(folder / "data/scribes/train")
 
 
 def test_rehearsal_a_stage_is_killed_with_all_its_processes(tmp_path):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    first = stage(killed, [0, 1], 40)
-    folder = killed / "data/scribes/checkpoints"
-    deadline = time.monotonic() + 60
-    while len({file.parent for file in folder.glob("*/epoch-*")}) < 2:
-        assert first.poll() is None, first.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.communicate()
-    assert not outputs(killed)
-    again = stage(killed, [0, 1], 40)
-    said = again.communicate(timeout=120)[1]
-    assert again.returncode == 0, said
-    assert said.count("goes on from") == 2
-    uninterrupted = stage(whole, [0, 1], 40)
-    assert uninterrupted.wait(timeout=120) == 0
-    assert len(outputs(whole)) == 6
+    whole, broken_off = tmp_path / "whole", tmp_path / "broken off"
+    kill_with_checkpoints(stage(broken_off, [0, 1]), broken_off / STORE, 2)
+    assert not outputs_of(broken_off)
+    assert end(stage(broken_off, [0, 1])).count("goes on from") == 2
+    end(stage(whole, [0, 1]))
+    assert len(outputs_of(whole)) == 6
     # Also what a second run in other processes gives: the same, to the last byte.
-    assert outputs(killed) == outputs(whole)
+    assert outputs_of(broken_off) == outputs_of(whole)
+
+
+def test_rehearsal_a_copy_of_the_repository_is_killed_and_removed(tmp_path):
+    # As DVC's queue does with that of a variant; then two of them train the same.
+    shared = {"DGMP_RUNS": str(tmp_path / "shared")}
+    store = tmp_path / "shared/scribes/runs"
+    kill_with_checkpoints(stage(tmp_path / "first", [0], **shared), store, 1)
+    shutil.rmtree(tmp_path / "first")
+    twins = [stage(tmp_path / name, [0], **shared) for name in ("second", "third")]
+    for twin in twins:
+        assert f"goes on from {store}/" in (said := end(twin)) or "taken from" in said
+    assert f"taken from {store}/" in end(stage(tmp_path / "fourth", [0], **shared))
+    end(stage(tmp_path / "whole", [0]))
+    outputs = [outputs_of(tmp_path / name) for name in ("whole", "second", "third", "fourth")]
+    assert outputs == outputs[:1] * 4
+    assert not list(store.glob("*/epoch-*"))
 
 
 def test_rehearsal_a_launcher_starts_the_stage_in_two_processes(tmp_path):
     folder = tmp_path / "launched"
     torchrun = f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node 2"
-    launched = stage(folder, [0, 3], 3, DGMP_LAUNCH=torchrun)
-    said = launched.communicate(timeout=120)[1]
-    assert launched.returncode == 0, said
+    said = end(stage(folder, [0, 3], DGMP_LAUNCH=torchrun))
     names = ["curves.csv", "runs.json", "seed0.npz", "seed0.safetensors", "seed3.npz"]
-    assert [Path(name).name for name in sorted(outputs(folder))] == [*names, "seed3.safetensors"]
+    assert [Path(name).name for name in outputs_of(folder)] == [*names, "seed3.safetensors"]
     assert said.count("seed 0: validation") == 1
-    records = list((folder / "data/scribes/finished").glob("*/provenance.json"))
-    assert [json.loads(file.read_text())["processes"] for file in records] == [2, 2]
     assert "batch statistics are not synchronized" in said
-    assert not list((folder / "data/scribes/checkpoints").iterdir())
-    assert not list((folder / "data/scribes/finished").glob(".training-*"))
-
-
-def test_rehearsal_a_copy_of_the_repository_is_killed_and_removed(tmp_path):
-    # As DVC's queue does with that of a variant.
-    shared = tmp_path / "shared"
-    first, whole = tmp_path / "first", tmp_path / "whole"
-    killed = stage(first, [0], 40, DGMP_RUNS=str(shared))
-    deadline = time.monotonic() + 60
-    while not list(shared.glob("scribes/checkpoints/*/epoch-*")):
-        assert killed.poll() is None, killed.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.communicate()
-    shutil.rmtree(first)
-    for name, what in (("second", "goes on from"), ("third", "finished before, taken from")):
-        again = stage(tmp_path / name, [0], 40, DGMP_RUNS=str(shared))
-        said = again.communicate(timeout=120)[1]
-        assert again.returncode == 0, said
-        assert f"{what} {shared}/scribes/" in said
-    uninterrupted = stage(whole, [0], 40)
-    assert uninterrupted.wait(timeout=120) == 0
-    assert outputs(tmp_path / "second") == outputs(tmp_path / "third") == outputs(whole)
-    assert not list((shared / "scribes/checkpoints").iterdir())
-
-
-def test_errors_a_shared_folder_that_each_copy_would_have_for_itself(params, monkeypatch):
-    monkeypatch.setenv("DGMP_RUNS", "shared")
-    with pytest.raises(ValueError, match="DGMP_RUNS must be an absolute path, got 'shared'"):
-        train(params)
-
-
-def interrupted(params: Params, *runs: Run, code: str = "c") -> list[tuple[Identity, Path]]:
-    """Folders with a checkpoint of each run."""
-    found = []
-    for run in runs:
-        identity = identify(params, run, {"data": "d", "code": code})
-        folder = checkpoint_folder(params, run, identity)
-        (folder / "epoch-1").mkdir()
-        found.append((identity, folder))
-    return found
-
-
-def test_property_a_run_that_ends_does_not_touch_others(params):
-    cell = params.cells[WRITERS]
-    pooling = params.poolings[cell.pooling]
-    run = Run(WRITERS, cell, pooling, 1)
-    names = [(WRITERS, 0), (WRITERS, 11), (f"{WRITERS}-seed1", 2), (f"{WRITERS}-seed1-x", 1)]
-    others = interrupted(params, *(Run(name, cell, pooling, seed) for name, seed in names))
-    ((_, earlier),) = interrupted(params, run, code="of before")
-    ((identity, own),) = interrupted(params, run)
-    for _, folder in others:  # a file that was removed on another node is one that cannot be read
-        (folder / "identity.json").unlink()
-        (folder / "identity.json").mkdir()
-    checkpoint_folder(params, run, identify(params, run, {"data": "d", "code": "of later"}))
-    remove_checkpoints(params, run, identity)
-    assert not earlier.exists()
-    assert not own.exists()
-    assert all(folder.is_dir() for _, folder in others)
-
-
-def test_property_a_variant_that_ends_leaves_those_beside_it(params, monkeypatch, tmp_path):
-    monkeypatch.setenv("DGMP_RUNS", str(tmp_path / "shared"))
-    cell = params.cells[WRITERS]
-    run = Run("variant", cell, params.poolings[cell.pooling], 0)
-    ((_, beside),) = interrupted(params, run, code="other settings")
-    ((identity, own),) = interrupted(params, run)
-    remove_checkpoints(params, run, identity)
-    assert not own.exists()
-    assert (beside / "epoch-1").is_dir()
-
-
-def test_property_equal_runs_of_two_names_may_end_in_any_order(params):
-    cell = params.cells[WRITERS]
-    pooling = params.poolings[cell.pooling]
-
-    def other() -> None:
-        twin = Run("twin", cell, pooling, 0)
-        train_cell(params, [twin], Path("twin"))
-
-    describe = writer_run.describe_pages
-
-    def late(*arguments, **others):
-        writer_run.describe_pages = describe
-        other()
-        return describe(*arguments, **others)
-
-    writer_run.describe_pages = late
-    assert train(params).keys() == {path.name for path in Path("twin").iterdir()}
+    records = [json.loads(file.read_text()) for file in folder.glob(f"{STORE}/*/result/prov*")]
+    assert [record["processes"] for record in records] == [2, 2]
+    inside = {path.name for path in folder.glob(f"{STORE}/*/*")}
+    assert inside == {"fingerprint.json", "result"}
