@@ -115,8 +115,9 @@ def _poolings(
     tasks: tuple[str, ...],
     scores: tuple[Score, ...],
 ) -> Table:
-    """Tables II and III: for each task a line for each cell, then the cited systems."""
+    """Tables II and III: for each listed task a line for each cell, then the cited systems."""
     cells = _cells(params, measured, name, tasks)
+    tasks = tuple(task for task in tasks if task in set(cells["task"]))
     margins = sorted(cells["margin"].dropna().unique())
     sections = []
     for letter, task in zip("ab", tasks, strict=False):

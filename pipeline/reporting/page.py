@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.evaluation.results import read_scores, untrained_beside_trained
@@ -87,7 +88,9 @@ def provenance(content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _cell(params: Params, scores: Any, name: str, lineage: dict[str, Any]) -> dict[str, Any]:
+def _cell(
+    params: Params, scores: pd.DataFrame, name: str, lineage: dict[str, Any]
+) -> dict[str, Any]:
     first = scores[scores["cell"] == name].iloc[0]
     return lineage | {
         "pooling": first["pooling_name"],

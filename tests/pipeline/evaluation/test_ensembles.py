@@ -21,18 +21,19 @@ def test_smoke(scored):
 
 
 def test_agrees_with_the_oracle(project):
-    project.edit_run("scripts-b-avg", 1, validation_score=5.0)
+    project.edit_run("scripts-b-avg", 1, validation_score=900.0)
     total, votes = 0, 0
     for seed in project.params.active.scripts_b.seeds:
         with np.load(project.run("scripts-b-avg", f"seed{seed}.npz")) as arrays:
             labels, classes = arrays["labels"], arrays["classes"]
             probabilities = np.exp(arrays["logits"])
         probabilities /= probabilities.sum(axis=1, keepdims=True)
-        total = total + (5.0 if seed == 1 else 70.0 + seed) * probabilities
+        total = total + (900.0 if seed == 1 else 70.0 + seed) * probabilities
         votes = votes + np.eye(3)[probabilities.argmax(axis=1)]
-    expected = 100 * np.mean(classes[total.argmax(axis=1)] == labels)
-    scores, _ = combine_seeds(project.params, "scripts-b-avg")
-    assert scores["weighted"] == pytest.approx(expected)
+    expected = classes[total.argmax(axis=1)]
+    scores, pages = combine_seeds(project.params, "scripts-b-avg")
+    assert pages["weighted"].tolist() == expected.tolist() != pages["unweighted"].tolist()
+    assert scores["weighted"] == pytest.approx(100 * np.mean(expected == labels))
     decided = votes.max(axis=1) > 1  # no ties among three votes
     right = classes[votes.argmax(axis=1)] == labels
     correct = round(scores["majority"] / 100 * len(labels))

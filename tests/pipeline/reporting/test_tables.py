@@ -343,6 +343,13 @@ def test_cells_are_told_apart_by_margin_or_refused(scored):
         built(scored)
 
 
+def test_a_task_that_a_table_does_not_list_has_no_section(scored):
+    scored.set("tables.table3", ["scripts-b-avg"])
+    table = built(scored)["table3"]
+    assert [section.title for section in table.sections] == ["made-up scripts_b (seeds 0, 1, 2)"]
+    assert "measured on CLaMM17:" in table.notes[1]
+
+
 def test_published_numbers_fit_together(scored):
     published = read_measured(scored.params).published
     numbers = published["cells"]
