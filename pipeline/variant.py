@@ -18,7 +18,7 @@ def main() -> None:
         pooling="variant",
         margin=chosen.margin if chosen.task == "writers" else None,
     )
-    multiplier = getattr(chosen.multiplier, params.pooling.name, None)
+    multiplier = chosen.multiplier.model_dump().get(params.pooling.name)
     pooling = params.pooling.model_copy(update={"multiplier": multiplier})
     train_cell(params, [Run("variant", cell, pooling, chosen.seed)], params.data / "variant")
 
