@@ -87,7 +87,7 @@ def test_disk_space_is_that_of_what_is_counted_and_measured() -> None:
 def test_job_array_is_of_all_that_trains_and_ends_in_time() -> None:
     params = under("paper", ROOT / "params.yaml")
     (last,) = re.findall(r"--array=0-(\d+)", PAGE)
-    assert int(last) + 1 == len([*params.cells, "variant", "untrained"])
+    assert int(last) + 1 == len([*params.cells, *params.untrained, "variant"])
     limit = min(int(hours_) for hours_ in re.findall(r"--time=(\d+):00:00", PAGE))
     for task in PAGES:
         seeds = len(params.profiles.paper.schedule(task).seeds)
