@@ -1,11 +1,3 @@
-"""Another name for `dgmp.analysis.ensemble`."""
+"""The former name of `dgmp.analysis.ensemble`."""
 
-from dgmp.analysis.ensemble import (
-    average_probabilities,
-    majority_vote,
-)
-
-__all__ = [
-    "average_probabilities",
-    "majority_vote",
-]
+from dgmp.analysis.ensemble import *  # noqa: F403

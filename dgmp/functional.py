@@ -1,21 +1,3 @@
-"""Another name for `dgmp.pooling.functional`."""
+"""The former name of `dgmp.pooling.functional`."""
 
-from dgmp.pooling.functional import (
-    average_pool,
-    generalized_max_pool,
-    generalized_mean_pool,
-    log_sum_exp_pool,
-    max_pool,
-    mixed_pool,
-    sum_pool,
-)
-
-__all__ = [
-    "average_pool",
-    "generalized_max_pool",
-    "generalized_mean_pool",
-    "log_sum_exp_pool",
-    "max_pool",
-    "mixed_pool",
-    "sum_pool",
-]
+from dgmp.pooling.functional import *  # noqa: F403

@@ -1,13 +1,3 @@
-"""Another name for `dgmp.analysis.bootstrap`."""
+"""The former name of `dgmp.analysis.bootstrap`."""
 
-from dgmp.analysis.bootstrap import (
-    Interval,
-    bootstrap_interval,
-    group_sums,
-)
-
-__all__ = [
-    "Interval",
-    "bootstrap_interval",
-    "group_sums",
-]
+from dgmp.analysis.bootstrap import *  # noqa: F403

@@ -1,11 +1,3 @@
-"""Another name for `dgmp.analysis.nearest_pages`."""
+"""The former name of `dgmp.analysis.nearest_pages`."""
 
-from dgmp.analysis.nearest_pages import (
-    nearest,
-    nearest_by_faiss,
-)
-
-__all__ = [
-    "nearest",
-    "nearest_by_faiss",
-]
+from dgmp.analysis.nearest_pages import *  # noqa: F403

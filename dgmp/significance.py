@@ -1,11 +1,3 @@
-"""Another name for `dgmp.analysis.randomization_test`."""
+"""The former name of `dgmp.analysis.randomization_test`."""
 
-from dgmp.analysis.randomization_test import (
-    holm,
-    sign_flip_test,
-)
-
-__all__ = [
-    "holm",
-    "sign_flip_test",
-]
+from dgmp.analysis.randomization_test import *  # noqa: F403

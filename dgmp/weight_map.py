@@ -1,11 +1,3 @@
-"""Another name for `dgmp.analysis.weight_map`."""
+"""The former name of `dgmp.analysis.weight_map`."""
 
-from dgmp.analysis.weight_map import (
-    enlarge,
-    weight_map,
-)
-
-__all__ = [
-    "enlarge",
-    "weight_map",
-]
+from dgmp.analysis.weight_map import *  # noqa: F403
