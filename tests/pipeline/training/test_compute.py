@@ -55,6 +55,7 @@ def test_batch_statistics_are_synchronized_between_gpus_only():
 
 
 def check_bf16() -> None:
+    torch.set_num_threads(1)  # several would wait for those that the fork has left behind
     # Accelerate knows one precision a process, and may have been used by other tests.
     AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = build_accelerator(computing(precision="bf16"))
