@@ -19,7 +19,7 @@ NEGATIVE = 0.2
 
 
 def turn_positive(page: np.ndarray, choice: str) -> tuple[np.ndarray, bool]:
-    """Give dark ink on a light ground, and whether the page had to be turned round for it.
+    """Give dark ink on a light ground, and whether the page had to be inverted for it.
 
     Args:
         page: uint8 (H, W).

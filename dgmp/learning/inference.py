@@ -34,7 +34,7 @@ def sum_outputs(
 ) -> np.ndarray:
     """Sums of a network's outputs: that of image i is added to row `rows[i]`.
 
-    Each process computes its share of the images; all return the whole.
+    Each process computes its shard of the images; all return the whole.
 
     Args:
         model: (n, ...) -> (n, D); it is left in evaluation mode.
@@ -48,7 +48,7 @@ def sum_outputs(
     model.eval()
     processes = inference.processes.for_items(len(rows))
     device = processes.device
-    own = processes.share(len(rows))
+    own = processes.shard(len(rows))
 
     def load_batch(start: int) -> tuple[slice, Tensor]:
         images = slice(start, min(start + inference.batch, own.stop))
@@ -62,4 +62,4 @@ def sum_outputs(
             sums = np.zeros((rows.max() + 1, outputs.shape[1]))
         np.add.at(sums, rows[images], outputs)
     assert sums is not None  # for_items: each process has an image
-    return processes.total(sums)
+    return processes.all_reduce(sums)

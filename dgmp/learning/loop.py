@@ -64,7 +64,7 @@ def fit(
         epochs: How many; with 0 the model is validated and left as it is.
         decay_start: See `decay_factor`.
         batches: Called once an epoch; gives (images, labels). Where several processes train
-            together, the images are the process's share, and the labels those of the whole batch.
+            together, the images are the process's shard, and the labels those of the whole batch.
         step: Loss of one whole batch, the same in every process.
         validate: Validation error in percent, the same in every process.
         accelerator: Device, precision and processes.
@@ -86,7 +86,7 @@ def fit(
     rates = [group["lr"] for group in optimizer.param_groups]
     result = (checkpoints.restore(bare, optimizer) if checkpoints else None) or Fit()
     begun = len(result.epochs)
-    if int(processes.total(np.array(begun))) != begun * processes.count:
+    if int(processes.all_reduce(np.array(begun))) != begun * processes.count:
         raise ValueError(
             f"process {processes.rank} found a checkpoint after epoch {begun}, others did not: the "
             "folder of the checkpoints must be the same in all processes"
@@ -104,7 +104,7 @@ def fit(
         for group, rate in zip(optimizer.param_groups, current, strict=True):
             group["lr"] = rate
         steps = _train_epoch(model, optimizer, batches(), step, accelerator, epoch)
-        processes.share_buffers(bare)
+        processes.broadcast_buffers(bare)
         error = validate(bare) if epoch % validate_every == 0 else None
         row = Epoch(
             epoch=epoch + 1,

@@ -1,4 +1,4 @@
-"""Processes that train one model together, each with its share of every batch."""
+"""Processes that train one model together, each with its shard of every batch."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Processes:
         """Whether this process is the one that writes files."""
         return self.rank == 0
 
-    def share(self, length: int) -> slice:
+    def shard(self, length: int) -> slice:
         """The part of `length` items that is this process's; lengths of parts differ by one.
 
-        >>> [Processes(rank, 3).share(7) for rank in range(3)]
+        >>> [Processes(rank, 3).shard(7) for rank in range(3)]
         [slice(0, 2, None), slice(2, 4, None), slice(4, 7, None)]
         """
         return slice(
@@ -45,22 +45,22 @@ class Processes:
         """These processes, or this one alone, doing all, where there are fewer items."""
         return self if length >= self.count else Processes(device=self.device)
 
-    def whole(self, own: Tensor, length: int) -> Tensor:
-        """The rows of all processes in order, (length, ...), from each one's share (n, ...).
+    def gather(self, own: Tensor, length: int) -> Tensor:
+        """The rows of all processes in order, (length, ...), from each one's shard (n, ...).
 
         Gradients flow to the process's own rows alone. Where every process derives the same loss
         from the whole, the sum of their gradients is that of a single process.
         """
         if self.count == 1:
             return own
-        mine = self.share(length)
+        mine = self.shard(length)
         rows = own.new_zeros(length, *own.shape[1:])
         rows[mine] = own.detach()
-        # A sum with zeros gathers shares of unequal length, which all_gather cannot everywhere.
+        # A sum with zeros gathers shards of unequal length, which all_gather cannot everywhere.
         distributed.all_reduce(rows)
         return torch.cat([rows[: mine.start], own, rows[mine.stop :]])
 
-    def total(self, array: np.ndarray) -> np.ndarray:
+    def all_reduce(self, array: np.ndarray) -> np.ndarray:
         """The sum of an array over all processes."""
         if self.count == 1:
             return array
@@ -68,7 +68,7 @@ class Processes:
         distributed.all_reduce(tensor)
         return tensor.cpu().numpy()
 
-    def share_buffers(self, model: torch.nn.Module) -> None:
+    def broadcast_buffers(self, model: torch.nn.Module) -> None:
         """Give every process the main one's buffers, such as running means."""
         if self.count > 1:
             for buffer in model.buffers():

@@ -42,7 +42,7 @@ class ScriptBatches:
     def __call__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """(images (n, 1, crop, crop) in [0, 1], class numbers (batch,)), batch by batch.
 
-        The n images are this process's share of the batch. Each view has a generator of its own,
+        The n images are this process's shard of the batch. Each view has a generator of its own,
         so that it does not matter which thread or process draws it.
         """
         batch = min(self.batch, len(self.pages))
@@ -51,7 +51,7 @@ class ScriptBatches:
 
         def load(start: int) -> tuple[Tensor, Tensor]:
             chosen = order[start : start + batch]
-            own = self.processes.share(len(chosen))
+            own = self.processes.shard(len(chosen))
             views = [
                 augment(self.pages[i], np.random.default_rng(seed), self.augmentation)
                 for i, seed in zip(chosen[own], seeds[start : start + batch][own], strict=True)
@@ -67,7 +67,7 @@ def cross_entropy_step(
     model: nn.Module, x: Tensor, y: Tensor, *, processes: Processes = ALONE
 ) -> StepResult:
     """Mean cross-entropy over the images of all processes."""
-    return StepResult(cross_entropy(processes.whole(model(x), len(y)), y))
+    return StepResult(cross_entropy(processes.gather(model(x), len(y)), y))
 
 
 def class_scores(

@@ -44,7 +44,7 @@ class WriterBatches:
     def __call__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """(images uint8 (n, 1, h, w), paper 1 and ink 0, writers (P*K,)), batch by batch.
 
-        The n images are this process's share of the P*K.
+        The n images are this process's shard of the P*K.
         """
         _, labels = np.unique(self.store.labels, return_inverse=True)
         batches = self.batches or max(1, (len(labels) - 1) // (self.writers * self.patches))
@@ -53,7 +53,7 @@ class WriterBatches:
         )
 
         def load(indices: list[int]) -> tuple[Tensor, Tensor]:
-            own = indices[self.processes.share(len(indices))]
+            own = indices[self.processes.shard(len(indices))]
             images = to_images(self.store.read(own))
             return pinned(images, self.processes.device), torch.as_tensor(labels[indices])
 
@@ -69,7 +69,7 @@ def triplet_step(
     processes: Processes = ALONE,
 ) -> StepResult:
     """Batch-hard triplet loss over the descriptors of all processes."""
-    statistics = loss(processes.whole(model(x), len(y)), y)
+    statistics = loss(processes.gather(model(x), len(y)), y)
     return StepResult(statistics.loss, statistics.active, statistics.spread)
 
 

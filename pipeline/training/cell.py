@@ -116,7 +116,7 @@ def _missing(stored: Sequence[StoredRun], processes: Processes) -> list[StoredRu
     # One process decides for all: another might already see a run that the first has finished.
     there = np.array([one.finished for one in stored], dtype=np.int64) * processes.main
     missing = []
-    for one, finished in zip(stored, processes.total(there), strict=True):
+    for one, finished in zip(stored, processes.all_reduce(there), strict=True):
         if not finished:
             missing.append(one)
             continue

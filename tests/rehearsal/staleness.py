@@ -12,9 +12,9 @@ from networkx import ancestors, topological_sort
 # files lie that would be downloaded otherwise.
 WITHOUT_EFFECT = {
     "mirror",
-    "defaults.workers",
-    "defaults.loading_threads",
-    "defaults.checkpoint_seconds",
+    "profiles.scribes.workers",
+    "profiles.scribes.loading_threads",
+    "profiles.scribes.checkpoint_seconds",
 }
 NAMES = ("profile", "protocol")
 """They change which files and sections a stage is about, see the tests of profiles."""

@@ -96,12 +96,17 @@ def dvc_home(clone, monkeypatch):
             monkeypatch.setenv(key, value)
 
 
+def in_one_process(settings: dict[str, Any]) -> dict[str, Any]:
+    settings["profiles"]["scribes"]["workers"] = 1
+    return settings
+
+
 def test_every_setting_reruns_what_reads_it(clone, dvc_home, tmp_path):
     # All stages once more in a copy, to see which settings they read.
     copy = Clone(tmp_path / "copy")
     shutil.copytree(clone.folder, copy.folder)
     shutil.rmtree(copy.folder / "data" / "scribes" / "runs")
-    copy.adapt(lambda settings: settings | {"defaults": settings["defaults"] | {"workers": 1}})
+    copy.adapt(in_one_process)
     below = downstream(clone.folder)
     said = copy.run(sys.executable, "-m", "tests.rehearsal.recorder", *below)
     read = json.loads(said.splitlines()[-1])
@@ -110,7 +115,8 @@ def test_every_setting_reruns_what_reads_it(clone, dvc_home, tmp_path):
     others = {f"profiles.{name}." for name in settings["profiles"]} - {"profiles.scribes."}
     for path in leaves(settings):
         key = ".".join(path)
-        if key in {*WITHOUT_EFFECT, *NAMES} or key.startswith(("protocols.", *others)):
+        resolved = key.replace("defaults.", "profiles.scribes.", 1)
+        if resolved in {*WITHOUT_EFFECT, *NAMES} or key.startswith(("protocols.", *others)):
             continue
         changes = deepcopy(settings)
         *sections, last = path
@@ -118,7 +124,6 @@ def test_every_setting_reruns_what_reads_it(clone, dvc_home, tmp_path):
         section[last] = other(section[last], last, settings)
         with changed(file, yaml.safe_dump(changes, sort_keys=False)):
             reruns = stale(clone.folder)
-        resolved = key.replace("defaults.", "profiles.scribes.", 1)
         readers = {name for name, keys in read.items() if resolved in keys}
         assert reruns, key
         assert closure(reruns, below) == closure(readers, below), key

@@ -146,12 +146,12 @@ def test_oracle_two_processes_learn_what_one_does(
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 @pytest.mark.parametrize("length", [0, 1, 6, 7, 50])
 def test_property_shares_are_a_partition(count: int, length: int) -> None:
-    shares = [Processes(rank, count).share(length) for rank in range(count)]
+    shares = [Processes(rank, count).shard(length) for rank in range(count)]
     assert [i for share in shares for i in range(length)[share]] == list(range(length))
     sizes = [share.stop - share.start for share in shares]
     assert max(sizes) - min(sizes) <= 1
 
 
 def test_fewer_items_than_processes_are_seen_by_each() -> None:
-    assert Processes(3, 4).for_items(3).share(3) == slice(0, 3)
-    assert Processes(3, 4).for_items(4).share(4) == slice(3, 4)
+    assert Processes(3, 4).for_items(3).shard(3) == slice(0, 3)
+    assert Processes(3, 4).for_items(4).shard(4) == slice(3, 4)
