@@ -13,14 +13,14 @@ from skimage.feature import canny
 from dgmp.images.edges import edge_map
 from dgmp.images.patches import PatchStore, grid_corners, select_patches
 from dgmp.images.reading import read_gray
-from pipeline.patches import cut_pages
-from pipeline.settings.data import Patches
+from pipeline.preparation.packing import cut_pages
+from pipeline.settings.params import load_params
 from pipeline.shared.page_lists import Page
 from pipeline.shared.parallel import in_parallel
 from tests.benchmarks.bench_pooling import milliseconds, ratio
 from tests.benchmarks.written_pages import HEIGHT, WIDTH, write_binary_pages
 
-SETTINGS = Patches(size=400, stride=256, sigma=3, threshold=2000)
+SETTINGS = load_params(Path(__file__).parents[2] / "params.yaml").profiles.paper.patches
 CORNERS = grid_corners(HEIGHT, WIDTH, size=SETTINGS.size, stride=SETTINGS.stride)
 PAGES, COPIES = 24, 10
 """Distinct pages, and how often each is in the set that is cut as a whole."""

@@ -9,7 +9,7 @@ import numpy as np
 from dgmp.images.augmentation import ScriptAugmentation, augment
 from dgmp.images.pages import PageStore
 from dgmp.images.reading import read_gray
-from pipeline.patches import longest_useful_side, pack_pages
+from pipeline.preparation.packing import longest_useful_side, pack_pages
 from pipeline.settings.params import load_params
 from pipeline.shared.page_lists import Page
 from tests.benchmarks.bench_pooling import milliseconds, ratio

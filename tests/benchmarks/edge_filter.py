@@ -15,10 +15,10 @@ from dgmp.images.binarization import binarize
 from dgmp.images.edges import edge_map
 from dgmp.images.patches import grid_corners, patch_sums
 from dgmp.images.reading import read_gray
-from pipeline.settings.data import Patches
+from pipeline.settings.params import load_params
 from pipeline.shared.parallel import in_parallel
 
-SETTINGS = Patches(size=400, stride=256, sigma=3, threshold=2000)
+SETTINGS = load_params(Path(__file__).parents[2] / "params.yaml").profiles.paper.patches
 """Section IV-C.1; sigma is the authors' code's."""
 AUTHORS, WHOLE, FLOAT, PER_PATCH, OURS = range(5)
 """Columns of `edge_counts`."""

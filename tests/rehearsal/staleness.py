@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from dvc.repo import Repo
+from dvc.utils.serialize import parse_yaml
 from networkx import ancestors, topological_sort
 
 # They change no result: how many processes and threads, how often checkpoints are made, and where
@@ -52,10 +55,23 @@ def changed(file: Path, content: str) -> Iterator[None]:
         file.write_bytes(before)
 
 
-def stale(folder: Path) -> set[str]:
+def stale(repo: Repo) -> set[str]:
     """The stages that DVC would run because of what changed in their own deps and params."""
-    with Repo(str(folder)) as repo:
-        return {address.rpartition(":")[2] for address in repo.status()}
+    return {address.rpartition(":")[2] for address in repo.status()}
+
+
+@contextmanager
+def parsed_once() -> Iterator[None]:
+    """DVC parses each text of a YAML file once, and not anew for every stage."""
+    parsed: dict[str, Any] = {}
+
+    def parse(text: str, path: str, typ: str = "safe") -> Any:
+        if text not in parsed:
+            parsed[text] = parse_yaml(text, path, typ)
+        return deepcopy(parsed[text])
+
+    with patch("dvc.utils.serialize._yaml.parse_yaml", parse):
+        yield
 
 
 def downstream(folder: Path) -> dict[str, set[str]]:

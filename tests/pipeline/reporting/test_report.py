@@ -34,7 +34,7 @@ def write_record(project, weights, **changes):
         "processes": 1,
         "python": "3.12.1",
     }
-    folder = project.data / "finished" / str(changes.get("folder", weights))
+    folder = project.data / "runs" / str(changes.get("folder", weights)) / "result"
     folder.mkdir(parents=True)
     text = json.dumps(record | changes | {"libraries": {"secret": "1"}})
     (folder / "provenance.json").write_text(text, encoding="utf-8")

@@ -71,18 +71,18 @@ def changed(path: str, value: Any) -> Params:
 def test_property_fingerprints_differ_by_every_setting_of_the_run(params):
     changes: dict[str, Any] = {
         f"cells.{WRITERS}.margin": 0.3,
-        f"cells.{WRITERS}.pooling_multiplier": 7,
+        "poolings.dgmp-1k.multiplier": 7,
         "poolings.dgmp-1k.lambda": 7,
-        "poolings.dgmp-1k.name": "gem",
+        "poolings.dgmp-1k": {"name": "gem", "p": 1000, "multiplier": 1000},
         "profile.backbone": {"name": "narrow", "width": 3},
-        "profile.compute.precision": "bf16",
-        "profile.compute.channels_last": False,
-        "profile.compute.compile": True,
+        "compute.precision": "bf16",
+        "compute.channels_last": False,
+        "compute.compile": True,
     }
     other: dict[str, Any] = {"distance": "cosine", "mining": "all-positives", "reduction": "sum"}
     other |= {"writers_per_batch": 5, "patches_per_writer": 5, "tested_model": "final"}
     other |= dict.fromkeys(("keep_pooling_multiplier", "standardize", "normalize"), False)
-    schedule = toy_settings()["profiles"]["scribes"]["writers"]
+    schedule = params.active.writers.model_dump()
     for key in Writers.model_fields.keys() - {"seeds"}:
         changes[f"profile.writers.{key}"] = other.get(key, 1 if schedule.get(key) == 2 else 2)
     run = a_run(params)
@@ -285,7 +285,7 @@ def change_code() -> None:
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        (change_setting, "settings.pooling.lambda_ (1000.0, now 500.0)"),
+        (change_setting, "settings.pooling.value (1000.0, now 500.0)"),
         (change_data, "data"),
         (change_code, "code"),
     ],

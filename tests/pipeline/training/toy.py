@@ -99,7 +99,7 @@ def start_stage(folder: Path, settings: dict[str, Any], **environment: str) -> s
 def run_stage(**compute: Any) -> tuple[dict[str, torch.Tensor], pd.DataFrame, dict[str, Any]]:
     """Weights, log and provenance of a cell trained by the stage in the current folder."""
     settings = toy_settings()
-    settings["profiles"]["scribes"]["compute"] |= compute
+    settings["compute"] |= compute
     # One size of batches in evaluation, so that little is compiled.
     settings["profiles"]["scribes"]["writers"] |= {"seeds": [0], "evaluation_batch": 64}
     stage = start_stage(Path(), settings)
