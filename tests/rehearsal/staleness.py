@@ -1,7 +1,7 @@
 """What `dvc status` says after a change, and what a change should reach."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,10 @@ def parsed_once() -> Iterator[None]:
             parsed[text] = parse_yaml(text, path, typ)
         return deepcopy(parsed[text])
 
-    with patch("dvc.utils.serialize._yaml.parse_yaml", parse):
+    places = ("serialize._yaml", "strictyaml")
+    with ExitStack() as stack:
+        for place in places:
+            stack.enter_context(patch(f"dvc.utils.{place}.parse_yaml", parse))
         yield
 
 
