@@ -4,6 +4,8 @@ import os
 
 # On the CPU, which they measure, also on a machine with a GPU.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+# Threads that wait for each other sleep: spinning takes the cores from the tests beside them.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def pytest_collection_modifyitems(items):

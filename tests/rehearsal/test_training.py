@@ -70,7 +70,7 @@ def test_protocols_of_the_profile_paper_take_each_others_place(clone):
 
 def test_cells_are_trained_side_by_side(clone):
     def in_half_precision(settings: dict[str, Any]) -> dict[str, Any]:
-        settings["profiles"]["scribes"]["compute"]["precision"] = "bf16"
+        settings["compute"]["precision"] = "bf16"
         return settings | {"profile": "scribes", "protocol": "paper"}
 
     clone.adapt(in_half_precision)
