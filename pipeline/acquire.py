@@ -9,10 +9,10 @@ from pipeline.preparation.folder import take_from_folder
 from pipeline.preparation.synthetic import write_scribes
 from pipeline.published.download import downloads_of
 from pipeline.published.take import take_published
-from pipeline.settings.base import Task
-from pipeline.settings.data import AcquireFolder, AcquirePublished
-from pipeline.settings.params import Params, load_params
 from pipeline.shared.page_lists import SPLITS, write_pages
+from pipeline.shared.settings.base import Task
+from pipeline.shared.settings.data import AcquireFolder, AcquirePublished
+from pipeline.shared.settings.params import Params, load_params
 from pipeline.shared.stage import run
 
 log = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ from dgmp.files import whole_folder
 from dgmp.images.binarization import INK, binarize, shrink
 from dgmp.images.negatives import turn_positive
 from dgmp.images.reading import read_gray, write_bilevel
-from pipeline.settings.data import Binarize
-from pipeline.settings.params import Params, load_params
 from pipeline.shared.page_lists import Page, read_pages, write_pages
 from pipeline.shared.parallel import in_parallel
+from pipeline.shared.settings.data import Binarize
+from pipeline.shared.settings.params import Params, load_params
 from pipeline.shared.stage import run
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 
 from pipeline.evaluation.comparison_tests import compare, read_samples
-from pipeline.settings.params import load_params
 from pipeline.shared.files import write_csv
+from pipeline.shared.settings.params import load_params
 from pipeline.shared.stage import run
 
 log = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from dgmp.files import whole_folder
 from pipeline.evaluation.ensembles import combine_cells
 from pipeline.evaluation.lineage import lineage
 from pipeline.evaluation.measure import compare_distances, measure
-from pipeline.settings.params import load_params
 from pipeline.shared.files import write_csv, write_text
+from pipeline.shared.settings.params import load_params
 from pipeline.shared.stage import run
 
 log = logging.getLogger(__name__)

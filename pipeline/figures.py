@@ -27,8 +27,8 @@ from pipeline.plots import (
     weight_maps,
 )
 from pipeline.plots.style import render
-from pipeline.settings.params import Params, load_params
 from pipeline.shared.files import write_text
+from pipeline.shared.settings.params import Params, load_params
 from pipeline.shared.stage import run
 
 FIGURES: dict[str, Callable[[Params], Figure]] = {

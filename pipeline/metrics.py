@@ -10,8 +10,8 @@ import json
 import logging
 
 from pipeline.evaluation.summary import summarize_all
-from pipeline.settings.params import load_params
 from pipeline.shared.files import write_text
+from pipeline.shared.settings.params import load_params
 from pipeline.shared.stage import run
 
 log = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from dgmp.files import whole_folder
 from pipeline.preparation.packing import cut_pages, longest_useful_side, pack_pages, summarize
-from pipeline.settings.base import Task
-from pipeline.settings.params import Params, load_params
 from pipeline.shared.page_lists import SPLITS, read_pages
+from pipeline.shared.settings.base import Task
+from pipeline.shared.settings.params import Params, load_params
 from pipeline.shared.stage import run
 
 log = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from dgmp.files import whole_file
 from pipeline.pretraining.imagenet import imagenet_backbone
 from pipeline.pretraining.scribes import pretrain
 from pipeline.published.download import downloads_of
-from pipeline.settings.params import load_params
-from pipeline.settings.training import PretrainScribes
 from pipeline.shared.memory import keep_freed_memory
+from pipeline.shared.settings.params import load_params
+from pipeline.shared.settings.training import PretrainScribes
 from pipeline.shared.stage import run
 
 THREADS = 2

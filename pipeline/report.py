@@ -12,8 +12,8 @@ import json
 import logging
 
 from pipeline.reporting.page import collect, provenance, render
-from pipeline.settings.params import load_params
 from pipeline.shared.files import write_text
+from pipeline.shared.settings.params import load_params
 from pipeline.shared.stage import run
 
 log = logging.getLogger(__name__)

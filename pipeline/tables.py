@@ -14,8 +14,8 @@ from dgmp.files import whole_folder
 from pipeline.reporting.build import build_tables, record, untrained_rows
 from pipeline.reporting.formats import to_csv, to_latex, to_markdown
 from pipeline.reporting.table import to_screen
-from pipeline.settings.params import load_params
 from pipeline.shared.files import write_csv, write_text
+from pipeline.shared.settings.params import load_params
 from pipeline.shared.stage import run
 
 log = logging.getLogger(__name__)

@@ -3,8 +3,8 @@
 import sys
 from functools import partial
 
-from pipeline.settings.params import ParamsError, load_params
 from pipeline.shared.launcher import launched
+from pipeline.shared.settings.params import ParamsError, load_params
 from pipeline.shared.stage import run
 from pipeline.training.cell import train_cell
 from pipeline.training.run import Run

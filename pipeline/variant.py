@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from pipeline.settings.cells import Cell
-from pipeline.settings.params import load_params
 from pipeline.shared.launcher import launched
+from pipeline.shared.settings.cells import Cell
+from pipeline.shared.settings.params import load_params
 from pipeline.shared.stage import run
 from pipeline.training.cell import train_cell
 from pipeline.training.run import Run

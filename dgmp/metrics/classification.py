@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
 from dgmp.metrics.distances import Floats, Positions, require_finite
 
@@ -72,18 +71,20 @@ def evaluate_classification(
         raise ValueError(f"label {unknown[0]!r} is not one of the classes {names.tolist()}")
     expected = np.array([columns[label] for label in truth.tolist()])
     predictions = scores.argmax(axis=1)
-    every = np.arange(names.size)
-    recall = 100 * recall_score(
-        expected, predictions, labels=every, average=None, zero_division=np.nan
+    confusion = np.zeros((names.size, names.size), dtype=np.int64)
+    np.add.at(confusion, (expected, predictions), 1)
+    pages = confusion.sum(axis=1)
+    recall = 100 * np.divide(
+        confusion.diagonal(), pages, out=np.full(names.size, np.nan), where=pages > 0
     )
+    right = predictions == expected
     return ClassificationScores(
-        accuracy=100 * float(accuracy_score(expected, predictions)),
-        # Not balanced_accuracy_score, which warns where a class without pages is predicted.
+        accuracy=100 * float(right.mean()),
         balanced_accuracy=float(np.nanmean(recall)),
         recall=recall,
-        confusion=confusion_matrix(expected, predictions, labels=every),
+        confusion=confusion,
         predictions=predictions,
-        right=predictions == expected,
+        right=right,
     )
 
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from dgmp.analysis.bootstrap import Interval, bootstrap_interval
 from dgmp.analysis.randomization_test import holm, sign_flip_test
 from pipeline.evaluation.results import read_scored_pages, read_scores
-from pipeline.settings.data import AcquireFolder
-from pipeline.settings.params import Params
 from pipeline.shared.page_lists import read_pages
+from pipeline.shared.settings.data import AcquireFolder
+from pipeline.shared.settings.params import Params
 
 AVERAGE = "Avg"
 """Name of average pooling, with which the others are compared."""

@@ -15,7 +15,7 @@ from pipeline.evaluation.predictions import (
     seeds_of,
     train_command,
 )
-from pipeline.settings.params import Params
+from pipeline.shared.settings.params import Params
 
 KINDS = ["weighted", "unweighted", "majority"]
 

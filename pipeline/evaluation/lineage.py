@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.evaluation.predictions import read_run_facts, seeds_of, train_command
-from pipeline.settings.params import Params
+from pipeline.shared.settings.params import Params
 
 
 def lineage(params: Params, name: str) -> dict[str, Any]:

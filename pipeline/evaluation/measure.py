@@ -22,9 +22,9 @@ from pipeline.evaluation.predictions import (
     seeds_of,
 )
 from pipeline.evaluation.results import MAIN_SCORES, SCORE_COLUMNS
-from pipeline.settings.base import Task
-from pipeline.settings.cells import Cell
-from pipeline.settings.params import Params
+from pipeline.shared.settings.base import Task
+from pipeline.shared.settings.cells import Cell
+from pipeline.shared.settings.params import Params
 
 PAGE_COLUMNS = ["cell", "seed", "file", "label", "average_precision", "top1", "predicted"]
 

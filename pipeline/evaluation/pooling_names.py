@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pipeline.settings.cells import Pooling, PoolingName
+from pipeline.shared.settings.cells import Pooling, PoolingName
 
 LABELS: dict[PoolingName, str] = {
     "avg": "Avg",

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.settings.base import Task
-from pipeline.settings.cells import Cell
-from pipeline.settings.params import Params
+from pipeline.shared.settings.base import Task
+from pipeline.shared.settings.cells import Cell
+from pipeline.shared.settings.params import Params
 
 UNTRAINED_SEED = 0
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from pipeline.settings.params import Params
+from pipeline.shared.settings.params import Params
 
 Score = Literal["mAP", "top1", "accuracy", "ensemble"]
 

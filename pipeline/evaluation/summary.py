@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.evaluation.measure import score_file
 from pipeline.evaluation.pooling_names import pooling_label
 from pipeline.evaluation.results import MAIN_SCORES, Results, read_results
-from pipeline.settings.params import Params
+from pipeline.shared.settings.params import Params
 
 
 def summarize_all(params: Params) -> dict[str, Any]:

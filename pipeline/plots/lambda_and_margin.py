@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from pipeline.evaluation.pooling_names import pooling_label
 from pipeline.evaluation.results import read_scores
 from pipeline.plots.style import BLUE, STYLE, STYLES, VERMILION, draw_grid
-from pipeline.settings.cells import PoolingName
-from pipeline.settings.params import Params, ParamsError
+from pipeline.shared.settings.cells import PoolingName
+from pipeline.shared.settings.params import Params, ParamsError
 
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 2, 1, 2)))
 # Colours of the margins, from the smallest.

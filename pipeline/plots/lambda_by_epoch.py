@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.evaluation.pooling_names import pooling_label
 from pipeline.plots.training_curves import read_curve
-from pipeline.settings.params import Params
+from pipeline.shared.settings.params import Params
 
 
 def rows(params: Params) -> list[dict[str, Any]]:

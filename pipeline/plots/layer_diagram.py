@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 
 from dgmp.pooling.functional import generalized_max_pool
 from pipeline.plots.style import BLUE, STYLE, VERMILION
-from pipeline.settings.params import Params
+from pipeline.shared.settings.params import Params
 
 Floats = NDArray[np.float64]
 

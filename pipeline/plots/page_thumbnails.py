@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from pipeline.settings.params import Params, ParamsError
 from pipeline.shared.page_lists import Page, read_pages
+from pipeline.shared.settings.params import Params, ParamsError
 
 Gray = NDArray[np.uint8]
 

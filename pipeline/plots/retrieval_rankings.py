@@ -18,7 +18,7 @@ from pipeline.evaluation.pooling_names import pooling_label
 from pipeline.evaluation.predictions import Arrays, read_test_set
 from pipeline.plots.page_thumbnails import Gray, detail, find_cell, show, shrink
 from pipeline.plots.style import BLUE, STYLE, VERMILION
-from pipeline.settings.params import Params
+from pipeline.shared.settings.params import Params
 
 QUERIES, FIRST = 4, 5
 # Width in pixels and height / width of the middle of a page; then width and grey levels as shown.

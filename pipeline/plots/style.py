@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from PIL import Image, ImageChops
 
-from pipeline.settings.cells import PoolingName
+from pipeline.shared.settings.cells import PoolingName
 
 # Okabe and Ito's palette, which colour-blind readers tell apart, and a dash pattern for print.
 BLUE, VERMILION = "#0072B2", "#D55E00"

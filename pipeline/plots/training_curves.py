@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.evaluation.predictions import run_folder
-from pipeline.settings.params import Params
+from pipeline.shared.settings.params import Params
 
 
 class Curve(NamedTuple):

@@ -18,9 +18,9 @@ from pipeline.evaluation.pooling_names import pooling_label
 from pipeline.evaluation.predictions import read_run_facts
 from pipeline.plots.style import STYLE, STYLES, draw_grid, set_log_ticks
 from pipeline.plots.training_curves import read_curve
-from pipeline.settings.base import Task
-from pipeline.settings.cells import PoolingName
-from pipeline.settings.params import Params, ParamsError
+from pipeline.shared.settings.base import Task
+from pipeline.shared.settings.cells import PoolingName
+from pipeline.shared.settings.params import Params, ParamsError
 
 # A logarithmic axis has no zero: what lies below this error, in percent, is drawn here.
 FLOOR = 0.1

@@ -30,7 +30,7 @@ from pipeline.evaluation.pooling_names import pooling_label
 from pipeline.evaluation.predictions import run_folder
 from pipeline.plots.page_thumbnails import find_cell, read_test_pages
 from pipeline.plots.style import STYLE
-from pipeline.settings.params import Params
+from pipeline.shared.settings.params import Params
 
 PAGES = 3
 # Patches down and across: some lines of writing, of which single letters are still seen.

@@ -13,10 +13,10 @@ import numpy as np
 
 from dgmp.images.reading import read_gray, split_number
 from pipeline.preparation.label_csv import PageFinder, page_path, read_table
-from pipeline.settings.base import Task
-from pipeline.settings.data import AcquireFolder, Labels
 from pipeline.shared.page_lists import SPLITS, Page
 from pipeline.shared.parallel import in_parallel
+from pipeline.shared.settings.base import Task
+from pipeline.shared.settings.data import AcquireFolder, Labels
 
 log = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ from dgmp.images.negatives import turn_positive
 from dgmp.images.pages import limit_side, write_pages
 from dgmp.images.patches import PagePatches, PatchWriter, select_patches
 from dgmp.images.reading import is_binary, read_gray
-from pipeline.settings.data import Patches
-from pipeline.settings.training import Scripts
 from pipeline.shared.page_lists import SPLITS, Page
 from pipeline.shared.parallel import in_parallel
+from pipeline.shared.settings.data import Patches
+from pipeline.shared.settings.training import Scripts
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 
 from dgmp.scribes import SCRIPT_TYPES, Variation, draw_scribe, write_page
-from pipeline.settings.base import Task
-from pipeline.settings.data import AcquireScribes, PageShape, ScribePages, ScriptPages
 from pipeline.shared.page_lists import Page
 from pipeline.shared.parallel import in_parallel
+from pipeline.shared.settings.base import Task
+from pipeline.shared.settings.data import AcquireScribes, PageShape, ScribePages, ScriptPages
 
 # Pages of each class of CLaMM17 in the authors' label lists (clamm/labelfiles of
 # github.com/VChristlein/dgmp), given to the script types in alphabetical order: training and

@@ -8,7 +8,7 @@ import torch
 
 from dgmp.learning.models import Backbone, ResNet50, build_backbone
 from pipeline.published.download import Downloads
-from pipeline.settings.params import ParamsError, Profile
+from pipeline.shared.settings.params import ParamsError, Profile
 
 
 def imagenet_backbone(profile: Profile, downloads: Downloads) -> Backbone:

@@ -18,9 +18,9 @@ from dgmp.learning.pretraining import CropBatches
 from dgmp.learning.script_classification import cross_entropy_step
 from dgmp.pooling.layers import build_pooling
 from dgmp.scribes import SCRIPT_TYPES, Variation, draw_scribe, write_page
-from pipeline.settings.params import Profile
-from pipeline.settings.training import PretrainScribes
 from pipeline.shared.parallel import in_parallel
+from pipeline.shared.settings.params import Profile
+from pipeline.shared.settings.training import PretrainScribes
 
 log = logging.getLogger(__name__)
 

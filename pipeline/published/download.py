@@ -23,7 +23,7 @@ from pipeline.published.sources import (
     read_found,
     record_found,
 )
-from pipeline.settings.params import Params
+from pipeline.shared.settings.params import Params
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from pipeline.settings.base import Count, Settings, Task
-from pipeline.settings.errors import settings_errors
 from pipeline.shared.files import write_text
+from pipeline.shared.settings.base import Count, Settings, Task
+from pipeline.shared.settings.errors import settings_errors
 
 SOURCES_FILE = Path("data/sources.yaml")
 CHECKSUMS_FILE = SOURCES_FILE.with_name("checksums.yaml")

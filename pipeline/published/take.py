@@ -29,10 +29,10 @@ from pipeline.published.page_lists import Listed, key_of, read_list
 from pipeline.published.resuming import check_room
 from pipeline.published.sources import DataSet, File
 from pipeline.published.unpack import ArchiveError, members, read_member, unpack
-from pipeline.settings.base import Task
-from pipeline.settings.data import AcquirePublished
 from pipeline.shared.page_lists import Page
 from pipeline.shared.parallel import in_parallel
+from pipeline.shared.settings.base import Task
+from pipeline.shared.settings.data import AcquirePublished
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from pipeline.evaluation.results import (
 from pipeline.reporting.formats import to_json
 from pipeline.reporting.notes import notes
 from pipeline.reporting.table import MAJORITY, Column, Entry, Line, Section, Table
-from pipeline.settings.params import Params
+from pipeline.shared.settings.params import Params
 
 PUBLISHED = Path("data/published.yaml")
 WRITERS, SCRIPTS = ("writers",), ("scripts_a", "scripts_b")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.settings.params import Profile
+from pipeline.shared.settings.params import Profile
 
 CODE, OWN = "from the authors’ code", "our choice"
 DATA = {

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.reporting.table import MAJORITY, Table
-from pipeline.settings.params import Params
+from pipeline.shared.settings.params import Params
 
 
 def notes(params: Params, published: dict[str, Any], table: Table, tasks: Sequence[str]) -> Table:

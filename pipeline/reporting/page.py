@@ -17,10 +17,10 @@ from pipeline.reporting.findings import comparison_rows, findings
 from pipeline.reporting.machines import duration, keep, summarize
 from pipeline.reporting.secondary_scores import secondary_scores
 from pipeline.reporting.table import HEADS, rows
-from pipeline.settings.base import Task
-from pipeline.settings.params import Params
 from pipeline.shared.page_lists import SPLITS, read_pages
 from pipeline.shared.provenance import read_records
+from pipeline.shared.settings.base import Task
+from pipeline.shared.settings.params import Params
 
 TEMPLATES = Path(__file__).parent / "templates"
 TASKS: dict[Task, str] = {

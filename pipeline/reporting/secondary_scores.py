@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pipeline.evaluation.results import read_results, read_scores
-from pipeline.settings.params import Params
+from pipeline.shared.settings.params import Params
 
 HEADS = {
     "soft_top5": "soft top-5",

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from pipeline.settings.params import Params, ParamsError
+from pipeline.shared.settings.params import Params, ParamsError
 
 RUNS = "DGMP_RUNS"
 RESULT, PROVENANCE = "result", "provenance.json"

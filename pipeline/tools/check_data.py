@@ -25,7 +25,7 @@ from pipeline.published.download import (
 )
 from pipeline.published.resuming import TIMEOUT
 from pipeline.published.take import REPORT
-from pipeline.settings.params import load_params
+from pipeline.shared.settings.params import load_params
 from pipeline.shared.stage import run
 
 PROFILE = "paper"

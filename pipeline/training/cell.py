@@ -28,10 +28,10 @@ from tqdm import tqdm
 from dgmp.files import whole_folder
 from dgmp.learning.loop import processes_of
 from dgmp.learning.processes import ALONE, Processes
-from pipeline.settings.params import Params
 from pipeline.shared.launcher import is_main
 from pipeline.shared.memory import keep_freed_memory
 from pipeline.shared.provenance import PROVENANCE, device, digest_of, surroundings
+from pipeline.shared.settings.params import Params
 from pipeline.training.compute import build_accelerator, kind_of_device, process_count
 from pipeline.training.run import Outcome, Run, Workshop
 from pipeline.training.run_store import (

@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from dgmp.learning.processes import Processes
-from pipeline.settings.training import Compute
+from pipeline.shared.settings.training import Compute
 
 MIXED_PRECISION = {"fp32": "no", "bf16": "bf16"}
 

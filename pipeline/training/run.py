@@ -24,9 +24,9 @@ from dgmp.learning.optimizer import OptimizerSettings
 from dgmp.learning.processes import Processes
 from dgmp.pooling.base import GlobalPooling
 from dgmp.pooling.layers import build_pooling
-from pipeline.settings.cells import Cell, Pooling
-from pipeline.settings.params import Params
-from pipeline.settings.training import Schedule
+from pipeline.shared.settings.cells import Cell, Pooling
+from pipeline.shared.settings.params import Params
+from pipeline.shared.settings.training import Schedule
 
 log = logging.getLogger(__name__)
 

@@ -29,9 +29,9 @@ from safetensors import SafetensorError
 
 from dgmp.files import whole_file
 from dgmp.learning.checkpoints import checkpoints_in
-from pipeline.settings.params import Params
 from pipeline.shared.launcher import is_main
 from pipeline.shared.provenance import RESULT, RUNS, digest_of, store_of
+from pipeline.shared.settings.params import Params
 from pipeline.training.compute import kind_of_device
 from pipeline.training.run import Run
 

@@ -14,7 +14,7 @@ from dgmp.learning.models import Classifier, Standardize
 from dgmp.learning.optimizer import build_optimizer
 from dgmp.learning.script_classification import ScriptBatches, class_scores, cross_entropy_step
 from dgmp.metrics import accuracy_of_whole_batches, evaluate_classification
-from pipeline.settings.params import Params
+from pipeline.shared.settings.params import Params
 from pipeline.training.compute import prepare
 from pipeline.training.run import Outcome, Run, Workshop, optimizer_settings, starting_parts
 from pipeline.training.task_data import TaskData

@@ -11,8 +11,8 @@ import numpy as np
 
 from dgmp.images.pages import PageStore
 from dgmp.images.patches import PatchStore
-from pipeline.settings.base import Task
-from pipeline.settings.params import Params
+from pipeline.shared.settings.base import Task
+from pipeline.shared.settings.params import Params
 
 Store = TypeVar("Store", PatchStore, PageStore)
 

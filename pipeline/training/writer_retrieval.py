@@ -16,7 +16,7 @@ from dgmp.learning.writer_retrieval import (
     retrieval_error,
     triplet_step,
 )
-from pipeline.settings.params import Params
+from pipeline.shared.settings.params import Params
 from pipeline.training.compute import prepare
 from pipeline.training.run import Outcome, Run, Workshop, optimizer_settings, starting_parts
 from pipeline.training.task_data import TaskData

@@ -14,9 +14,9 @@ from dgmp.images.edges import edge_map
 from dgmp.images.patches import PatchStore, grid_corners, select_patches
 from dgmp.images.reading import read_gray
 from pipeline.preparation.packing import cut_pages
-from pipeline.settings.params import load_params
 from pipeline.shared.page_lists import Page
 from pipeline.shared.parallel import in_parallel
+from pipeline.shared.settings.params import load_params
 from tests.benchmarks.bench_pooling import milliseconds, ratio
 from tests.benchmarks.written_pages import HEIGHT, WIDTH, write_binary_pages
 

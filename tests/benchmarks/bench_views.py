@@ -10,8 +10,8 @@ from dgmp.images.augmentation import ScriptAugmentation, augment
 from dgmp.images.pages import PageStore
 from dgmp.images.reading import read_gray
 from pipeline.preparation.packing import longest_useful_side, pack_pages
-from pipeline.settings.params import load_params
 from pipeline.shared.page_lists import Page
+from pipeline.shared.settings.params import load_params
 from tests.benchmarks.bench_pooling import milliseconds, ratio
 from tests.benchmarks.written_pages import GREY_HEIGHT, GREY_WIDTH, write_grey_pages
 

@@ -18,10 +18,10 @@ import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
 from dgmp.learning.models import ResNet50
-from pipeline.settings.base import Task
-from pipeline.settings.layers import with_defaults, with_protocol
-from pipeline.settings.params import PARAMS_FILE, Params
-from pipeline.settings.training import Writers
+from pipeline.shared.settings.base import Task
+from pipeline.shared.settings.layers import with_defaults, with_protocol
+from pipeline.shared.settings.params import PARAMS_FILE, Params
+from pipeline.shared.settings.training import Writers
 
 PATCHES_A_PAGE = 32
 """Assumed of ICDAR17-WI: what the filter keeps of real manuscript pages of 3 megapixels."""

@@ -15,8 +15,8 @@ from dgmp.images.binarization import binarize
 from dgmp.images.edges import edge_map
 from dgmp.images.patches import grid_corners, patch_sums
 from dgmp.images.reading import read_gray
-from pipeline.settings.params import load_params
 from pipeline.shared.parallel import in_parallel
+from pipeline.shared.settings.params import load_params
 
 SETTINGS = load_params(Path(__file__).parents[2] / "params.yaml").profiles.paper.patches
 """Section IV-C.1; sigma is the authors' code's."""

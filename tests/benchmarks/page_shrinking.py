@@ -19,7 +19,7 @@ from dgmp.images.augmentation import (
 from dgmp.images.pages import limit_side
 from dgmp.images.reading import read_gray
 from pipeline.preparation.packing import longest_useful_side
-from pipeline.settings.params import load_params
+from pipeline.shared.settings.params import load_params
 
 SHARES = ((0.08, 0.1), (0.1, 0.2), (0.2, 0.5), (0.5, 1.0))
 JPEG_QUALITY = 90

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from pipeline import compare, evaluate
-from pipeline.settings.cells import Cell
-from pipeline.settings.params import Params, load_params
 from pipeline.shared.page_lists import Page, write_pages
+from pipeline.shared.settings.cells import Cell
+from pipeline.shared.settings.params import Params, load_params
 
 ROOT = Path(__file__).parents[2]
 WRITER_SEEDS = [0, 1]

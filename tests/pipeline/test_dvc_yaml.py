@@ -11,7 +11,7 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.utils.serialize import modify_yaml
 
-from pipeline.settings.params import load_params
+from pipeline.shared.settings.params import load_params
 
 ROOT = Path(__file__).parents[2]
 

@@ -19,7 +19,6 @@ WINGS = (
     "dgmp/metrics",
     "dgmp/learning",
     "dgmp/analysis",
-    "pipeline/settings",
     "pipeline/shared",
     "pipeline/preparation",
     "pipeline/published",

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pipeline.settings import params
-from pipeline.settings.base import Settings
+from pipeline.shared.settings import params
+from pipeline.shared.settings.base import Settings
 
 KEYS: dict[int, tuple[str, Settings]] = {}
 """The dotted key of each section, by the identity of its object, which is kept alive here."""

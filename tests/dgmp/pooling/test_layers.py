@@ -8,7 +8,7 @@ from torch import nn
 import dgmp
 from dgmp import DGMP, POOLINGS, build_pooling
 from dgmp.pooling import functional
-from pipeline.settings.cells import PoolingName
+from pipeline.shared.settings.cells import PoolingName
 
 LEARNED = {"dgmp": "lambda_", "gem": "p", "lse": "r", "mixed": "alpha"}
 

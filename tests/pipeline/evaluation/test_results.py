@@ -16,7 +16,7 @@ from pipeline.evaluation.results import (
     read_scores,
     untrained_beside_trained,
 )
-from pipeline.settings.cells import Pooling
+from pipeline.shared.settings.cells import Pooling
 
 
 def test_summaries_agree_with_the_oracle(scored):

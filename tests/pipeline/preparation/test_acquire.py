@@ -12,9 +12,9 @@ from dgmp.images.reading import read_gray
 from pipeline import acquire, binarize
 from pipeline.preparation.folder import Row, hold_out_pages, hold_out_writers
 from pipeline.preparation.synthetic import CLAMM17_TEST, apportion, assign_scripts, assign_writers
-from pipeline.settings.data import ScribePages, ScriptPages
-from pipeline.settings.params import Params, load_params
 from pipeline.shared.page_lists import read_pages
+from pipeline.shared.settings.data import ScribePages, ScriptPages
+from pipeline.shared.settings.params import Params, load_params
 
 ROOT = Path(__file__).parents[3]
 SHAPE = {

@@ -7,8 +7,8 @@ import yaml
 
 from dgmp.images.reading import is_binary, read_gray
 from pipeline import binarize
-from pipeline.settings.params import Params, load_params
 from pipeline.shared.page_lists import Page, read_pages, write_pages
+from pipeline.shared.settings.params import Params, load_params
 
 ROOT = Path(__file__).parents[3]
 

@@ -10,8 +10,8 @@ from dgmp.images.pages import PageStore, limit_side
 from dgmp.images.patches import PatchStore
 from dgmp.images.reading import read_gray, write_bilevel
 from pipeline import acquire, binarize, patches
-from pipeline.settings.params import Params, load_params
 from pipeline.shared.page_lists import SPLITS, Page, write_pages
+from pipeline.shared.settings.params import Params, load_params
 from tests.benchmarks.page_shrinking import aligned_views, difference, shifted
 from tests.benchmarks.written_pages import written_page
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.pretraining.scribes import STEPS_PER_EPOCH, pretrain
-from pipeline.settings.params import load_params
+from pipeline.shared.settings.params import load_params
 
 ROOT = Path(__file__).parents[3]
 

@@ -21,9 +21,9 @@ from pipeline.published.download import Downloads
 from pipeline.published.page_lists import Listed, key_of, read_list, read_official
 from pipeline.published.sources import DataSet, Part, Sources, load_sources, read_found
 from pipeline.published.take import take_published
-from pipeline.settings.data import AcquirePublished
-from pipeline.settings.params import load_params
 from pipeline.shared.page_lists import Page
+from pipeline.shared.settings.data import AcquirePublished
+from pipeline.shared.settings.params import load_params
 from tests.rehearsal import archives
 
 ROOT = Path(__file__).parents[3]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.reporting.deviations_from_paper import CODE, OWN, deviations_from_paper
-from pipeline.settings.params import Profile, load_params
+from pipeline.shared.settings.params import Profile, load_params
 from tests.pipeline.conftest import ROOT
 
 PARAMS = load_params(ROOT / "params.yaml")

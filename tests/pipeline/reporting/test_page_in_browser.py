@@ -9,7 +9,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from pipeline import report, tables
-from pipeline.settings.params import load_params
+from pipeline.shared.settings.params import load_params
 from tests.pipeline.reporting.test_report import draw_picture
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pipeline.settings.params import Params
+from pipeline.shared.settings.params import Params
 from tests.pipeline.training.toy import params_of, toy_settings, write_data
 
 

@@ -15,8 +15,8 @@ from dgmp.images.patches import PatchWriter
 from dgmp.learning.log import Fit
 from dgmp.learning.loop import DivergedError
 from dgmp.pooling import POOLINGS
-from pipeline.settings.cells import Pooling
-from pipeline.settings.params import Params
+from pipeline.shared.settings.cells import Pooling
+from pipeline.shared.settings.params import Params
 from pipeline.training import cell
 from pipeline.training.cell import train_cell
 from pipeline.training.run import LOG_COLUMNS, Outcome, Run, pooling_layer

@@ -10,7 +10,7 @@ from torch import nn
 from dgmp.learning.models import DescriptorNet, NarrowResNet, ResNet50, Standardize
 from dgmp.learning.processes import ALONE, Processes
 from dgmp.pooling.layers import build_pooling
-from pipeline.settings.training import Compute
+from pipeline.shared.settings.training import Compute
 from pipeline.training.compute import build_accelerator, prepare
 from tests.pipeline.training.toy import run_stage
 

@@ -21,9 +21,9 @@ import pytest
 
 from dgmp.learning import checkpoints
 from dgmp.learning.checkpoints import Checkpoints
-from pipeline.settings.params import Params, load_params
-from pipeline.settings.training import Writers
 from pipeline.shared.provenance import read_records
+from pipeline.shared.settings.params import Params, load_params
+from pipeline.shared.settings.training import Writers
 from pipeline.training import cell, script_classification, writer_retrieval
 from pipeline.training.cell import train_cell
 from pipeline.training.run import Outcome, Run
@@ -114,7 +114,7 @@ def test_property_what_does_not_change_a_run_does_not_change_its_fingerprint(par
         ("pipeline/training/run.py", "code"),
         ("pipeline/training/cell.py", None),
         ("dgmp/analysis/bootstrap.py", None),
-        ("pipeline/settings/training.py", None),
+        ("pipeline/shared/settings/training.py", None),
     ],
 )
 def test_digests_are_of_data_starting_weights_and_code(params, file, changes):
@@ -132,7 +132,7 @@ def test_property_the_code_is_all_that_training_imports():
     files = [file for folder in CODE for file in (ROOT / folder).rglob("*.py")]
     imports = re.compile(r"^\s*(?:from|import) ((?:dgmp|pipeline)\.\S+)", re.MULTILINE)
     imported = {name for file in files for name in imports.findall(file.read_text())}
-    known = ("dgmp.files", "pipeline.settings", "pipeline.shared")
+    known = ("dgmp.files", "pipeline.shared.settings", "pipeline.shared")
     known += tuple(folder.replace("/", ".") for folder in CODE)
     assert {name for name in imported if not name.startswith(known)} == set()
 

@@ -17,8 +17,8 @@ from safetensors.torch import load, save_file
 from dgmp.images.pages import write_pages
 from dgmp.images.patches import PagePatches, PatchWriter
 from dgmp.learning.models import NarrowResNet
-from pipeline.settings.params import Params, load_params
 from pipeline.shared.provenance import read_records
+from pipeline.shared.settings.params import Params, load_params
 from pipeline.training.run import Run
 
 ROOT = Path(__file__).parents[3]

@@ -13,10 +13,10 @@ from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 from dvc.utils.serialize import modify_yaml
 
-from pipeline.settings.layers import SHARED, with_defaults, with_protocol
-from pipeline.settings.params import Params, ParamsError, load_params
+from pipeline.shared.settings.layers import SHARED, with_defaults, with_protocol
+from pipeline.shared.settings.params import Params, ParamsError, load_params
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 SETTINGS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 OVERLAY: dict[str, Any] = SETTINGS["protocols"]["authors-code"]
 

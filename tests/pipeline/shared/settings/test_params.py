@@ -7,10 +7,10 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from pipeline.settings.base import Settings
-from pipeline.settings.params import Params, ParamsError, load_params
+from pipeline.shared.settings.base import Settings
+from pipeline.shared.settings.params import Params, ParamsError, load_params
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 SETTINGS = (ROOT / "params.yaml").read_text(encoding="utf-8")
 AUGMENTATION = "profiles.scribes.scripts_a.augmentation"
 

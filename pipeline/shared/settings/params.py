@@ -10,18 +10,18 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from pipeline.settings.base import Count, NonNegative, Settings, Task
-from pipeline.settings.cells import Cell, Compare, Pooling, Tables, Variant
-from pipeline.settings.data import (
+from pipeline.shared.settings.base import Count, NonNegative, Settings, Task
+from pipeline.shared.settings.cells import Cell, Compare, Pooling, Tables, Variant
+from pipeline.shared.settings.data import (
     AcquireFolder,
     AcquirePublished,
     AcquireScribes,
     Binarize,
     Patches,
 )
-from pipeline.settings.errors import settings_errors
-from pipeline.settings.layers import with_defaults, with_protocol, written_at
-from pipeline.settings.training import (
+from pipeline.shared.settings.errors import settings_errors
+from pipeline.shared.settings.layers import with_defaults, with_protocol, written_at
+from pipeline.shared.settings.training import (
     Backbone,
     Compute,
     PretrainImageNet,

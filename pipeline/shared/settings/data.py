@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.settings.base import Count, Fraction, NonNegative, Positive, Seed, Settings
+from pipeline.shared.settings.base import Count, Fraction, NonNegative, Positive, Seed, Settings
 
 
 class Variation(Settings):

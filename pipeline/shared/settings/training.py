@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.settings.base import Count, Fraction, NonNegative, Positive, Seed, Settings
-from pipeline.settings.data import PageShape
+from pipeline.shared.settings.base import Count, Fraction, NonNegative, Positive, Seed, Settings
+from pipeline.shared.settings.data import PageShape
 
 
 class Backbone(Settings):

@@ -6,7 +6,15 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.settings.base import Count, Fraction, NonNegative, Positive, Seed, Settings, Task
+from pipeline.shared.settings.base import (
+    Count,
+    Fraction,
+    NonNegative,
+    Positive,
+    Seed,
+    Settings,
+    Task,
+)
 
 PoolingName = Literal["avg", "avg_l2", "dgmp", "gem", "lse", "max", "mixed", "sum"]
 PARAMETERS: dict[PoolingName, str] = {"dgmp": "lambda", "mixed": "alpha", "lse": "r", "gem": "p"}

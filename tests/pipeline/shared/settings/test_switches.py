@@ -15,11 +15,11 @@ from safetensors.torch import load_file, save_file
 from dgmp.images.pages import write_pages
 from dgmp.images.patches import PagePatches, PatchWriter
 from dgmp.learning.models import NarrowResNet
-from pipeline.settings.params import load_params
+from pipeline.shared.settings.params import load_params
 from pipeline.training.cell import train_cell
 from pipeline.training.run import Run
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 WRITERS, BASELINE, SCRIPTS = "writers-dgmp-1k-m01", "writers-avg-m01", "scripts-b-dgmp-5k"
 SIZE, WIDTH = 32, 2
 
