@@ -12,8 +12,6 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from pipeline.shared.settings.params import Params, ParamsError
 
 RUNS = "DGMP_RUNS"
@@ -45,22 +43,6 @@ def processor() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def device() -> dict[str, Any]:
-    """Name and software of the GPU; the number of threads on a CPU.
-
-    Starts CUDA, after which the process must not be forked.
-    """
-    if not torch.cuda.is_available():
-        return {"type": "cpu", "threads": torch.get_num_threads()}
-    return {
-        "type": "cuda",
-        "name": torch.cuda.get_device_name(),
-        "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),
-        "tf32_convolutions": torch.backends.cudnn.allow_tf32,
-    }
 
 
 def git_state() -> dict[str, Any] | None:

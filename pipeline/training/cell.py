@@ -30,9 +30,14 @@ from dgmp.learning.loop import processes_of
 from dgmp.learning.processes import ALONE, Processes
 from pipeline.shared.launcher import is_main
 from pipeline.shared.memory import keep_freed_memory
-from pipeline.shared.provenance import PROVENANCE, device, digest_of, surroundings
+from pipeline.shared.provenance import PROVENANCE, digest_of, surroundings
 from pipeline.shared.settings.params import Params
-from pipeline.training.compute import build_accelerator, kind_of_device, process_count
+from pipeline.training.compute import (
+    build_accelerator,
+    describe_device,
+    kind_of_device,
+    process_count,
+)
 from pipeline.training.run import Outcome, Run, Workshop
 from pipeline.training.run_store import (
     StoredRun,
@@ -143,7 +148,7 @@ def _train(
             "run": stored.run.name,
             "seed": stored.run.seed,
             "weights": digest_of([part / "weights.safetensors"]),
-            "device": device(),
+            "device": describe_device(),
             "processes": process_count(),
             "compute": params.compute.model_dump(),
             "started": begun.isoformat(timespec="seconds"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -28,6 +29,22 @@ def kind_of_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "cpu" if process_count() == 1 else f"cpu, {process_count()} processes"
+
+
+def describe_device() -> dict[str, Any]:
+    """Name and software of the GPU; the number of threads on a CPU.
+
+    Starts CUDA, after which the process must not be forked.
+    """
+    if not torch.cuda.is_available():
+        return {"type": "cpu", "threads": torch.get_num_threads()}
+    return {
+        "type": "cuda",
+        "name": torch.cuda.get_device_name(),
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "tf32_convolutions": torch.backends.cudnn.allow_tf32,
+    }
 
 
 def build_accelerator(settings: Compute) -> Accelerator:
