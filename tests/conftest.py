@@ -9,5 +9,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def pytest_collection_modifyitems(items):
-    # The longest first, so that processes that share the tests end at much the same time.
-    items.sort(key=lambda item: "rehearsal" not in item.keywords)
+    # The longest first, so that processes that share the tests end at much the same time; those
+    # after which a process cannot fork last.
+    items.sort(key=lambda item: ("rehearsal" not in item.keywords, "compiler" in item.keywords))

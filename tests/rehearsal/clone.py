@@ -15,6 +15,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 WRITERS, SCRIPTS = "writers-dgmp-1k-m01", ["scripts-a-dgmp-5k", "scripts-b-avg"]
 CELLS = [WRITERS, *SCRIPTS]
+UNTRAINED = "writers-avg-untrained"
 PAGE = {"height": 96, "width": 120, "line_pitch": 24}
 
 
@@ -60,10 +61,14 @@ class Clone:
     def repro(self) -> str:
         return self.run("dvc", "repro")
 
-    def experiment(self, **settings: Any) -> str:
-        """`dvc exp run` with some settings, a double underscore in place of each dot."""
+    def experiment(self, *stages: str, **settings: Any) -> str:
+        """`dvc exp run` with some settings, a double underscore in place of each dot.
+
+        Without stages all of them run.
+        """
         pairs = [f"{key.replace('__', '.')}={value}" for key, value in settings.items()]
-        return self.run("dvc", "exp", "run", *(part for pair in pairs for part in ("-S", pair)))
+        options = (part for pair in pairs for part in ("-S", pair))
+        return self.run("dvc", "exp", "run", *options, *stages)
 
     def adapt(
         self, change: Callable[[dict[str, Any]], dict[str, Any]], name: str = "params.yaml"
@@ -90,11 +95,10 @@ def restored(said: str) -> list[str]:
 
 
 def toy(settings: dict[str, Any]) -> dict[str, Any]:
-    """Four cells and the least of everything that still runs through all of the code."""
+    """Few cells and the least of everything that still runs through all of the code."""
     settings["profile"] = "scribes"
     settings["cells"] = {name: settings["cells"][name] for name in CELLS}
-    names = ["writers-avg-untrained", "scripts-b-avg-untrained"]
-    settings["untrained"] = {name: settings["untrained"][name] for name in names}
+    settings["untrained"] = {name: settings["untrained"][name] for name in [UNTRAINED]}
     listed = [*settings["cells"].values(), *settings["untrained"].values()]
     # The protocol of the authors' code names one more.
     used = {"dgmp-5k-clamm17", *(cell["pooling"] for cell in listed)}

