@@ -130,7 +130,7 @@ def test_a_pooling_begins_with_the_value_of_the_settings(name):
 def test_property_nothing_is_forked_where_there_is_a_gpu(params, trained, monkeypatch):
     # Asking for GPUs, as the fingerprint does, already makes CUDA unusable in forked processes.
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(cell, "device", dict)
+    monkeypatch.setattr(cell, "describe_device", dict)
     forks = []
     os.register_at_fork(after_in_parent=lambda: forks.append("forked"))
     train(params_of(toy_settings(workers=2)))
