@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dgmp.analysis.bootstrap import Interval, bootstrap_interval
 from dgmp.analysis.randomization_test import holm, sign_flip_test
 from pipeline.evaluation.results import read_scored_pages, read_scores
+from pipeline.evaluation.systems import read_systems, system_cell
 from pipeline.shared.page_lists import read_pages
 from pipeline.shared.settings.data import AcquireFolder
 from pipeline.shared.settings.params import Params
@@ -34,8 +35,9 @@ class Comparison:
         queries: number of scored queries or pages.
         groups: number of writers, pages or other groups that are drawn.
         drawn: what they are, e.g. writers, pages, or manuscripts of several pages.
-        baseline: the cell of average pooling at the same task and margin; None for it itself, and
-            where there is none, and then the fields below are None too.
+        baseline: the cell of average pooling at the same task and margin, or a system's baseline at
+            the same step; None for it itself, and where there is none, and then the fields below
+            are None too.
         difference: the cell's score less the baseline's, in percentage points.
         difference_low: lower bound of its bootstrap interval.
         difference_high: upper bound.
@@ -73,10 +75,11 @@ class Sample(NamedTuple):
 
 
 def read_samples(params: Params) -> Iterator[Sample]:
-    """Page by page scores of every trained cell, then of every ensemble."""
+    """Page by page scores of every trained cell, of every system, then of every ensemble."""
     scores = read_scores(params)
     tasks = dict(scores.loc[scores["trained"], ["cell", "task"]].to_numpy().tolist())
-    pages = read_scored_pages(params)
+    tasks |= dict(read_systems(params)[["cell", "task"]].to_numpy().tolist())
+    pages = pd.concat([read_scored_pages(params), read_scored_pages(params, "system_pages")])
     for cell, own in pages[pages["cell"].isin(tasks)].groupby("cell", sort=False):
         name, task = str(cell), tasks[cell]
         shape = own["seed"].nunique(), -1  # run by run the same pages in the same order
@@ -99,7 +102,7 @@ def read_samples(params: Params) -> Iterator[Sample]:
 def compare(params: Params, samples: Iterable[Sample]) -> pd.DataFrame:
     """Intervals of all samples, and tests of those that have a baseline: rows of `Comparison`."""
     of = {(one.cell, one.metric): one for one in samples}
-    baseline = _baselines(read_scores(params))
+    baseline = _baselines(read_scores(params)) | _baselines_of_systems(params)
     found = []
     for (cell, metric), own in of.items():
         low, high = _interval(params, own.values, own.groups)
@@ -145,6 +148,18 @@ def _baselines(scores: pd.DataFrame) -> dict[str, str]:
     pairs = cells.merge(average, on=["task", "margin"], suffixes=("", "_of_average"))
     pairs = pairs[pairs["cell"] != pairs["cell_of_average"]]
     return dict(zip(pairs["cell"], pairs["cell_of_average"], strict=True))
+
+
+def _baselines_of_systems(params: Params) -> dict[str, str]:
+    """The baseline of each system, step by step and for each script task."""
+    runs = read_systems(params).drop_duplicates("cell")
+    of = {name: system.baseline for name, system in params.systems.items()}
+    pairs = {
+        cell: system_cell(str(of[system]), cell.removeprefix(f"{system}/"))
+        for cell, system in runs[["cell", "system"]].to_numpy().tolist()
+        if of[system] is not None
+    }
+    return {cell: other for cell, other in pairs.items() if other in set(runs["cell"])}
 
 
 def _tested(

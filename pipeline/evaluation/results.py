@@ -8,6 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
+from pipeline.evaluation.systems import read_systems
 from pipeline.shared.settings.params import Params
 
 Score = Literal["mAP", "top1", "accuracy", "ensemble"]
@@ -70,19 +71,17 @@ def read_scored_pages(params: Params, name: str = "pages") -> pd.DataFrame:
 
 
 def read_results(params: Params) -> Results:
-    """Summaries by cell and score: all that a cell's runs have, and the ensemble of script cells.
+    """Summaries by cell and score: all that its runs have, and the ensemble of script cells.
+
+    The systems are among the cells, by the names of `system_cell`.
 
     The ensemble is the paper's, weighted by validation accuracy.
     """
     results: Results = {}
     for cell, runs in read_scores(params).groupby("cell", sort=False):
-        several = len(runs) > 1
-        counts = len(runs), int(runs["collapsed"].sum())
-        for score in [*MAIN_SCORES, *SECONDARY_SCORES]:
-            values = runs[score].tolist()
-            if runs[score].notna().all():
-                spread = stdev(values) if several else None
-                results[str(cell), score] = Summary(mean(values), spread, *counts)
+        results |= _summaries(str(cell), runs, int(runs["collapsed"].sum()))
+    for cell, runs in read_systems(params).groupby("cell", sort=False):
+        results |= _summaries(str(cell), runs, 0)
     file = params.data / "evaluate" / "ensembles.csv"
     for row in pd.read_csv(file).to_dict("records"):
         runs_of = results[row["cell"], "accuracy"]
@@ -90,6 +89,17 @@ def read_results(params: Params) -> Results:
             row["weighted"], None, runs_of.runs, runs_of.collapsed
         )
     return results
+
+
+def _summaries(cell: str, runs: pd.DataFrame, collapsed: int) -> Results:
+    """Of all scores that these runs have."""
+    found: Results = {}
+    for score in runs.columns.intersection([*MAIN_SCORES, *SECONDARY_SCORES]):
+        if runs[score].notna().all():
+            values = runs[score].tolist()
+            spread = stdev(values) if len(runs) > 1 else None
+            found[cell, score] = Summary(mean(values), spread, len(runs), collapsed)
+    return found
 
 
 def untrained_beside_trained(scores: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,9 @@ from typing import Any
 from pipeline.evaluation.measure import score_file
 from pipeline.evaluation.pooling_names import pooling_label
 from pipeline.evaluation.results import MAIN_SCORES, Results, read_results
+from pipeline.evaluation.systems import system_cell
 from pipeline.shared.settings.params import Params
+from pipeline.shared.settings.systems import STEPS
 
 
 def summarize_all(params: Params) -> dict[str, Any]:
@@ -18,8 +20,15 @@ def summarize_all(params: Params) -> dict[str, Any]:
         RunError: the variant's predictions cannot be scored.
     """
     results = read_results(params)
-    return {"variant": _variant(params)} | {
-        table: {cell: _entry(results, cell) for cell in cells} for table, cells in params.tables
+    cells = dict(params.tables)
+    systems = {
+        name: {step: _entry(results, system_cell(name, step)) for step in STEPS}
+        for name in cells.pop("table4")
+    }
+    return {
+        "variant": _variant(params),
+        **{table: {cell: _entry(results, cell) for cell in names} for table, names in cells.items()},
+        "table4": systems,
     }
 
 

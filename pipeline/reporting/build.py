@@ -1,8 +1,9 @@
-"""Tables I to III from the scores, and what else the stage tables writes."""
+"""Tables I to IV from the scores, and what else the stage tables writes."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,12 @@ from pipeline.evaluation.results import (
     read_scores,
     untrained_beside_trained,
 )
+from pipeline.evaluation.systems import read_systems, system_cell
 from pipeline.reporting.formats import to_json
-from pipeline.reporting.notes import notes
+from pipeline.reporting.notes import STEP_NAMES, ladder_notes, notes
 from pipeline.reporting.table import MAJORITY, Column, Entry, Line, Section, Table
 from pipeline.shared.settings.params import Params
+from pipeline.shared.settings.systems import STEPS
 
 PUBLISHED = Path("data/published.yaml")
 WRITERS, SCRIPTS = ("writers",), ("scripts_a", "scripts_b")
@@ -40,11 +43,13 @@ class Measured:
     comparisons: dict[tuple[str, str], Comparison]
     published: dict[str, Any]
 
-    def entry(self, params: Params, table: str, cell: str, score: Score) -> Entry:
-        """The score of a cell beside the paper's."""
+    def entry(
+        self, params: Params, table: str, cell: str, score: Score, paper: float | None = None
+    ) -> Entry:
+        """The score of a cell beside the paper's, which is looked up if it is not given."""
         compared = self.comparisons[cell, score]
         differs = compared.p_holm is not None and compared.p_holm < 1 - params.compare.confidence
-        paper = self.published["cells"][table].get(cell, {}).get(score)
+        paper = self.published["cells"].get(table, {}).get(cell, {}).get(score, paper)
         return Entry(self.results[cell, score], paper, compared, differs, cell)
 
     def cells(self, names: tuple[str, ...]) -> pd.DataFrame:
@@ -74,7 +79,7 @@ def read_measured(params: Params) -> Measured:
 
 
 def build_tables(params: Params) -> list[Table]:
-    """Tables I to III of the cells that params.yaml lists.
+    """Tables I to III of the cells that params.yaml lists, and Table IV of its systems.
 
     Raises:
         ValueError: a table in params.yaml is empty, or lists a cell that it cannot show.
@@ -84,6 +89,7 @@ def build_tables(params: Params) -> list[Table]:
         _margins(params, measured),
         _poolings(params, measured, "table2", WRITERS, ("mAP", "top1")),
         _poolings(params, measured, "table3", SCRIPTS, ("accuracy", "ensemble")),
+        _ladder(params, measured),
     ]
 
 
@@ -131,11 +137,13 @@ def _poolings(
             of_task = measured.runs.loc[measured.runs["task"] == task, "cell"]
             rate = majority_class_rate(pages[pages["cell"].isin(of_task)])
             lines.append(Line(MAJORITY, (Entry(Summary(rate, None, 0, 0)),) * len(scores)))
-        for system in measured.published["cited"][task]:
-            entries = tuple(Entry(paper=system.get(score)) for score in scores)
-            lines.append(Line(system["name"], entries, reference=system["reference"]))
+        systems = list(_systems(params, measured, name, task, scores))
         part = f"({letter}) " if len(tasks) > 1 else ""
-        sections.append(Section(part + measured.title(params, task), tuple(lines)))
+        title = part + measured.title(params, task)
+        if task == "writers":
+            sections += [Section(title, tuple(lines)), Section(f"{params.active.titles.writers}, other systems", tuple(systems))]
+        else:
+            sections.append(Section(title, (*lines, *systems)))
     if name == "table2":
         number, caption = "Table II", "Global pooling methods for writer retrieval"
         caption += f", margin {margins[0]:g}" if len(margins) == 1 else ""
@@ -145,6 +153,54 @@ def _poolings(
     columns = tuple(Column(score) for score in scores)
     table = Table(name, number, caption, columns, tuple(sections), decimals=1)
     return notes(params, measured.published, table, tasks)
+
+
+def _systems(
+    params: Params, measured: Measured, table: str, task: str, scores: tuple[Score, ...]
+) -> Iterator[Line]:
+    """Systems that were run here, by what they are a run of if the paper cites it; then the others."""
+    cited = {system["name"]: system for system in measured.published["cited"][task]}
+    for name, system in params.systems.items():
+        step = system.table2 if task == "writers" else task
+        if step is None or (system_cell(name, step), scores[0]) not in measured.results:
+            continue
+        cell = system_cell(name, step)
+        paper = cited.pop(system.cited, {}) if system.cited else {}
+        entries = tuple(
+            measured.entry(params, table, cell, score, paper.get(score))
+            if (cell, score) in measured.results
+            else Entry()
+            for score in scores
+        )
+        how = STEP_NAMES[step] if task == "writers" else "linear SVM"
+        label = f"{system.cited or system.title}, {how}"
+        runs = measured.results[cell, scores[0]].runs
+        yield Line(label, entries, runs, reference=paper.get("reference", ""))
+    for system in cited.values():
+        entries = tuple(Entry(paper=system.get(score)) for score in scores)
+        yield Line(system["name"], entries, reference=system["reference"])
+
+
+def _ladder(params: Params, measured: Measured) -> Table:
+    """Table IV: a line for each system, a group of columns for each step of the chain."""
+    if not params.tables.table4:
+        raise ValueError("params.yaml: tables.table4 lists no system: list at least one")
+    seconds = read_systems(params).groupby("cell")["seconds"].mean()
+    scores: tuple[Score, ...] = ("mAP", "top1")
+    lines = []
+    for name in params.tables.table4:
+        cells = [system_cell(name, step) for step in STEPS]
+        entries = tuple(
+            measured.entry(params, "table4", cell, score) for cell in cells for score in scores
+        )
+        runs = measured.results[cells[0], "mAP"].runs
+        spent = float(seconds[cells[-1]])
+        lines.append(Line(params.systems[name].title, entries, runs, seconds=spent))
+    columns = tuple(Column(score, STEP_NAMES[step]) for step in STEPS for score in scores)
+    section = Section(params.active.titles.writers, tuple(lines))
+    caption = "Systems of writer retrieval, step by step"
+    table = Table("table4", "Table IV", caption, columns, (section,), 1, beside_paper=False)
+    return ladder_notes(params, table)
 
 
 def _cells(params: Params, measured: Measured, table: str, tasks: tuple[str, ...]) -> pd.DataFrame:
@@ -178,7 +234,7 @@ def read_lineage(params: Params) -> dict[str, Any]:
     """What the cells that the tables show were made of, in the order of the tables."""
     text = (params.data / "evaluate" / "lineage.json").read_text(encoding="utf-8")
     found = json.loads(text)
-    return {name: found[name] for _, names in params.tables for name in names}
+    return {name: found[name] for _, names in params.tables for name in names if name in found}
 
 
 def record(params: Params, tables: list[Table]) -> dict[str, Any]:

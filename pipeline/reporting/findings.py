@@ -78,12 +78,29 @@ class Finding(NamedTuple):
 def findings(table: Table) -> list[Finding]:
     """Which pooling leads, and how DGMP compares with Avg here and in the paper, by data set."""
     found = []
+    if not table.beside_paper:
+        lines = [one for section in table.sections for one in section.lines]
+        said = filter(None, (_by_step(table, line) for line in lines))
+        return [Finding(f"{table.number}, {table.sections[0].title}", one) for one in said]
     for section in table.sections:
         said = [_count(table, section, "mAP")] if table.grouped else _lead(table, section)
         if any(said):
             where = f"{table.number}, {section.title}"
             found.append(Finding(where, " ".join(filter(None, said))))
     return found
+
+
+def _by_step(table: Table, line: Line) -> str:
+    """A sentence on a system's mAP at each step less that of the system it is compared with."""
+    steps = [
+        f"{signed(one.difference)} {column.group} ({probability(one.p_holm)})"
+        for column, entry in zip(table.columns, line.entries, strict=True)
+        if column.score == "mAP"
+        and (one := entry.comparison) is not None
+        and one.difference is not None
+        and one.p_holm is not None
+    ]
+    return f"{_quoted(line.label)}, mAP less its baseline’s: {', '.join(steps)}." if steps else ""
 
 
 def _count(table: Table, section: Section, score: Score) -> str:

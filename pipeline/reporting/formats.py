@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.reporting.table import HEADS, Entry, Table, Text, rows, stacked
+from pipeline.reporting.table import Entry, Table, Text, heads, rows, stacked
 
 COMPARED = {
     "low": "low",
@@ -40,6 +40,8 @@ def to_csv(table: Table) -> str:
         for line in section.lines:
             row: dict[str, Any] = {"data": section.title, "pooling": line.label}
             row |= {"reference": line.reference, "runs": line.runs}
+            if not table.beside_paper:
+                row["seconds"] = line.seconds
             for column, entry in zip(table.columns, line.entries, strict=True):
                 for name, value in numbers(entry).items():
                     exact = name != "paper" and isinstance(value, float)
@@ -63,6 +65,7 @@ def to_json(table: Table) -> dict[str, Any]:
                         "pooling": line.label,
                         "reference": line.reference or None,
                         "runs": line.runs,
+                        "seconds": line.seconds,
                         "scores": [
                             {
                                 "score": column.score,
@@ -92,12 +95,11 @@ def _rounded(value: float | int | None) -> float | int | None:
 def to_markdown(table: Table) -> str:
     """For GitHub, which shows no more than six or so columns side by side."""
     table = stacked(table)
-    heads = [head for column in table.columns for head in (HEADS[column.score], "paper ‡")]
     lines = [f"# {table.number}: {table.caption}", ""]
     for section in table.sections:
         lines += [f"Measured on: {section.title}", ""]
-        lines.append(f"| Pooling | {' | '.join(heads)} | runs |")
-        lines.append("|:--" + "|--:" * (len(heads) + 1) + "|")
+        lines.append(f"| {table.first} | {' | '.join(heads(table))} |")
+        lines.append("|:--" + "|--:" * len(heads(table)) + "|")
         for row in rows(table, section):
             lines.append(f"| {' | '.join(map(_markdown_cell, row))} |")
         lines.append("")
@@ -144,8 +146,7 @@ def latex_escape(text: str) -> str:
 def to_latex(table: Table) -> str:
     r"""A table environment to \input; it needs the packages booktabs and graphicx."""
     table = stacked(table)
-    heads = [head for c in table.columns for head in (HEADS[c.score], "paper ‡")]
-    head = ["Pooling", *map(latex_escape, heads), "runs"]
+    head = [table.first, *map(latex_escape, heads(table))]
     lines: list[list[str]] = []
     for section in table.sections:
         rule = r"\midrule " if lines else ""

@@ -8,6 +8,14 @@ from typing import Any
 
 from pipeline.reporting.table import MAJORITY, Table
 from pipeline.shared.settings.params import Params
+from pipeline.shared.settings.systems import Step
+
+STEP_NAMES: dict[Step, str] = {
+    "raw": "raw",
+    "whitened": "whitened",
+    "esvm": "E-SVM",
+    "reranked": "re-ranked",
+}
 
 
 def notes(params: Params, published: dict[str, Any], table: Table, tasks: Sequence[str]) -> Table:
@@ -43,6 +51,35 @@ def notes(params: Params, published: dict[str, Any], table: Table, tasks: Sequen
             "frequent class."
         )
     return replace(table, notes=(*found, *_collapses(table)))
+
+
+def ladder_notes(params: Params, table: Table) -> Table:
+    """Table IV with its notes."""
+    confidence, chain = params.compare.confidence, params.chain
+    baselines = {
+        params.systems[name].title: params.systems[other].title
+        for name in params.tables.table4
+        if (other := params.systems[name].baseline) is not None
+    }
+    compared = "; ".join(f"{name} with {other}" for name, other in baselines.items())
+    found = (
+        "In percent. Mean over the runs (vocabularies or networks of several seeds) ± sample "
+        f"standard deviation; in brackets: {confidence:.0%} bootstrap interval over writers. Bold: "
+        "the best value of a column.",
+        "raw: the system's own metric. whitened: power norm, PCA whitening fitted on the training "
+        f"pages, at most {chain.components} directions. E-SVM: one linear SVM a page against the "
+        "training pages, which hold no test writer.",
+        "re-ranked: transductive, each ranking uses the other test pages as well "
+        f"(k = {chain.rerank.k}, gamma = {chain.rerank.gamma:g}).",
+        f"* Significantly different from the system it is compared with (p < {1 - confidence:.2g}, "
+        f"paired randomization test over writers, Holm's correction): {compared}.",
+        "Without handwriting: what page statistics or the background alone tell of a page's "
+        "writer; where all pages of a writer are in one codex, scores above chance are due to the "
+        "codex, and part of the other systems' scores may be as well.",
+        "seconds: of one run, encoding all pages and all four steps; local descriptors, features "
+        "of the networks and their training are not in it.",
+    )
+    return replace(table, notes=found)
 
 
 def _collapses(table: Table) -> Iterator[str]:

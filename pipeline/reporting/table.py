@@ -42,13 +42,15 @@ class Entry(NamedTuple):
 class Line:
     """Scores of a pooling or, with a `reference`, of a cited system; one entry a column.
 
-    Without `runs` nothing was trained: a cited system, or the majority class.
+    Without `runs` nothing was trained: a cited system, or the majority class. With both, it is our
+    run of a system that the paper cites.
     """
 
     label: str
     entries: tuple[Entry, ...]
     runs: int | None = None
     reference: str = ""
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,12 @@ class Table:
     sections: tuple[Section, ...]
     decimals: int
     notes: tuple[str, ...] = ()
+    beside_paper: bool = True
+
+    @property
+    def first(self) -> str:
+        """The head of the lines' labels."""
+        return "Pooling" if self.beside_paper else "System"
 
     @property
     def grouped(self) -> bool:
@@ -114,14 +122,29 @@ class Text(NamedTuple):
 
 
 def rows(table: Table, section: Section) -> Iterator[list[Text]]:
-    """Cells of a section's lines: label, then measured and paper's value by column, then runs."""
+    """Cells of a section's lines: label, then the measured value by column, then runs.
+
+    The paper's value follows each measured one where the table stands beside the paper; otherwise
+    the seconds that a line took stand before its runs.
+    """
     for line in section.lines:
-        row = [Text(line.label, detail=f"cited: {line.reference}" if line.reference else "")]
+        cited = f"{'after' if line.runs else 'cited'}: {line.reference}" if line.reference else ""
+        row = [Text(line.label, detail=cited)]
         for i, entry in enumerate(line.entries):
             best = section.best(i, table.decimals) if line.runs else None
             row.append(_measured(entry, best, table.decimals))
-            row.append(_paper(entry, table.decimals))
+            if table.beside_paper:
+                row.append(_paper(entry, table.decimals))
+        if not table.beside_paper:
+            row.append(Text(ABSENT if line.seconds is None else f"{line.seconds:.0f}"))
         yield [*row, Text(str(line.runs or ABSENT))]
+
+
+def heads(table: Table) -> list[str]:
+    """The heads of what `rows` gives, but for the first: scores, paper's values, seconds, runs."""
+    paper = ["paper ‡"] if table.beside_paper else []
+    scores = [head for column in table.columns for head in (HEADS[column.score], *paper)]
+    return [*scores, *([] if table.beside_paper else ["seconds"]), "runs"]
 
 
 def _measured(entry: Entry, best: str | None, decimals: int) -> Text:
@@ -159,7 +182,8 @@ def to_screen(table: Table) -> str:
     for section in table.sections:
         lines.append(section.title)
         for row in rows(table, section):
-            scores = " ".join(f"{row[i].text:>14}" for i in range(1, len(row) - 1, 2))
+            own = range(1, len(row) - 1, 2 if table.beside_paper else 1)
+            scores = " ".join(f"{row[i].text:>14}" for i in own)
             if row[-1].text != ABSENT:
                 lines.append(f"  {row[0].text:<16}{scores}")
     return "\n".join(lines)

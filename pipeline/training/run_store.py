@@ -39,8 +39,12 @@ log = logging.getLogger(__name__)
 
 FINGERPRINT = "fingerprint.json"
 CODE = ("dgmp/images", "dgmp/learning", "dgmp/metrics", "dgmp/pooling", "pipeline/training")
-PASSIVE = ("pipeline/training/cell.py", "pipeline/training/run_store.py")
-"""What starts, finds and copies runs changes no result."""
+PASSIVE = (
+    "pipeline/training/cell.py",
+    "pipeline/training/page_vectors.py",
+    "pipeline/training/run_store.py",
+)
+"""What starts, finds, copies and reads runs changes no result."""
 LIBRARIES = (
     "accelerate",
     "numpy",

@@ -96,3 +96,4 @@ class Tables(Settings):
     table1: tuple[str, ...]
     table2: tuple[str, ...]
     table3: tuple[str, ...]
+    table4: tuple[str, ...]

@@ -21,6 +21,7 @@ from pipeline.shared.settings.data import (
 )
 from pipeline.shared.settings.errors import settings_errors
 from pipeline.shared.settings.layers import with_defaults, with_protocol, written_at
+from pipeline.shared.settings.systems import AnySystem, Chain, Describe, Embed, Encode
 from pipeline.shared.settings.training import (
     Backbone,
     Compute,
@@ -52,6 +53,8 @@ class Profile(Settings):
     patches: Patches
     backbone: Backbone
     pretrain: Annotated[PretrainScribes | PretrainImageNet, Field(discriminator="source")]
+    describe: Describe
+    encode: Encode
     workers: Count
     loading_threads: Count
     checkpoint_seconds: NonNegative
@@ -93,6 +96,9 @@ class Params(Settings):
     poolings: dict[str, Pooling]
     cells: dict[str, Cell]
     untrained: dict[str, Cell]
+    systems: dict[str, AnySystem]
+    chain: Chain
+    embed: Embed
     tables: Tables
     compare: Compare
     compute: Compute
@@ -126,11 +132,21 @@ class Params(Settings):
                     f"{pooling.parameter}, 1 for none"
                 )
         for table, rows in self.tables:
+            section, known = ("systems", self.systems) if table == "table4" else ("cells", self.cells)
             for name in rows:
-                if name not in self.cells:
+                if name not in known:
                     raise ValueError(
-                        f"tables.{table}: {name!r} is not one of cells: {', '.join(self.cells)}"
+                        f"tables.{table}: {name!r} is not one of {section}: {', '.join(known)}"
                     )
+        for name in self.embed.cells:
+            if name not in self.cells or self.cells[name].task != "writers":
+                raise ValueError(f"embed.cells: {name!r} is not one of the cells of writers")
+        for name, system in self.systems.items():
+            if system.baseline is not None and system.baseline not in self.systems:
+                raise ValueError(
+                    f"systems.{name}.baseline: {system.baseline!r} is not one of systems: "
+                    + ", ".join(self.systems)
+                )
         return self
 
     @property

@@ -1,0 +1,42 @@
+"""Handcrafted features of all pages of the writer task."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmp.encoding.handcrafted import FEATURES
+from dgmp.images.negatives import turn_positive
+from dgmp.images.reading import read_gray
+from pipeline.shared.page_lists import Page, read_pages
+from pipeline.shared.parallel import in_parallel
+from pipeline.shared.settings.data import Binarize
+from pipeline.shared.settings.params import Params
+
+
+def page_features(params: Params, feature: str) -> NDArray[np.float32]:
+    """A feature of all pages of binarize/pages.csv, (pages, D); too little ink: a row of zeros."""
+    binary = read_pages(params.data / "binarize" / "pages.csv")
+    grey = read_pages(params.data / "acquire" / "writers.csv")
+    jobs = [
+        (params.data / "binarize" / one.file, params.data / "acquire" / other.file)
+        for one, other in zip(binary, grey, strict=True)
+    ]
+    work = partial(_of_page, feature, params.active.binarize)
+    rows = in_parallel(work, jobs, workers=params.active.workers, title=feature)
+    return np.stack(list(rows))
+
+
+def _of_page(feature: str, settings: Binarize, job: tuple[Path, Path]) -> NDArray[np.float32]:
+    """A feature by what it looks at: the binary page, the grey one at its size, or both."""
+    entry = FEATURES[feature]
+    binary = read_gray(job[0])
+    if entry.needs == "binary":
+        return entry.function(binary)
+    grey, _ = turn_positive(read_gray(job[1]), settings.negative)
+    grey = cv2.resize(grey, binary.shape[::-1], interpolation=cv2.INTER_AREA)
+    return entry.function(grey, binary)
