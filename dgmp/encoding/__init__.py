@@ -1,0 +1,1 @@
+"""From local descriptors to the descriptor of a page, without a network."""
