@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dgmp import functional
-    from dgmp.pooling import DGMP, POOLINGS, build_pooling
+    from dgmp.pooling import DGMP, POOLINGS, StreamingGMP, build_pooling
 
-__all__ = ["DGMP", "POOLINGS", "build_pooling", "functional"]
+__all__ = ["DGMP", "POOLINGS", "StreamingGMP", "build_pooling", "functional"]
 __version__ = version("dgmp")
 
 
@@ -19,7 +19,7 @@ def __getattr__(name: str) -> Any:
     if name == "functional":
         return import_module("dgmp.pooling.functional")
     if name in __all__:
-        return getattr(import_module("dgmp.pooling.layers"), name)
+        return getattr(import_module("dgmp.pooling"), name)
     raise AttributeError(f"module 'dgmp' has no attribute {name!r}")
 
 

@@ -49,6 +49,14 @@ def gram_cholesky(x: Tensor, ridge: Tensor) -> Tensor:
         return torch.where((info > 0)[:, None, None], torch.nan, factors)
     gram = _gram(x)
     gram.diagonal(dim1=1, dim2=2).add_(ridge.flatten(1) if ridge.ndim else ridge)
+    return cholesky_with_retry(gram)
+
+
+def cholesky_with_retry(gram: Tensor) -> Tensor:
+    """Lower factors of symmetric matrices (B, n, n), with the remedy of `gram_cholesky`.
+
+    Only what lies on and below the diagonal is read.
+    """
     factors, info = _cholesky(gram)
     if not info.is_meta and any(info.tolist()):
         finite = gram.diagonal(dim1=1, dim2=2).isfinite().all(dim=1)

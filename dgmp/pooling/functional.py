@@ -15,6 +15,7 @@ from torch import Tensor
 
 from dgmp.pooling.conjugate_gradients import ONNX_ITERATIONS, solve_ridge_iteratively
 from dgmp.pooling.ridge import solve_ridge, without_autocast
+from dgmp.pooling.ridge_parameter import mean_energy, relative_to_energy, ridge_parameter
 from dgmp.pooling.tracing import Proxy, fx_node
 
 # Limits of the r that log-sum-exp computes with: not measured, but far from 0 / 0 and from infinity
@@ -36,6 +37,7 @@ def generalized_max_pool(
     mask: Tensor | None = None,
     return_weights: Literal[False] = False,
     cg_iterations: int | None = None,
+    relative: bool = False,
 ) -> Tensor: ...
 
 
@@ -47,6 +49,7 @@ def generalized_max_pool(
     mask: Tensor | None = None,
     return_weights: Literal[True],
     cg_iterations: int | None = None,
+    relative: bool = False,
 ) -> tuple[Tensor, Tensor]: ...
 
 
@@ -58,6 +61,7 @@ def generalized_max_pool(
     mask: Tensor | None = None,
     return_weights: bool,
     cg_iterations: int | None = None,
+    relative: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]: ...
 
 
@@ -68,6 +72,7 @@ def generalized_max_pool(
     mask: Tensor | None = None,
     return_weights: bool = False,
     cg_iterations: int | None = None,
+    relative: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     r"""Weighted sum in which frequent and rare descriptors count alike, Eqs. 5-9.
 
@@ -94,6 +99,10 @@ def generalized_max_pool(
         cg_iterations: Solve by so many steps of conjugate gradients instead, see
             `dgmp.pooling.conjugate_gradients`. An export to ONNX, which has no Cholesky, does so
             with `ONNX_ITERATIONS` if this is None.
+        relative: Whether each sample is solved with lambda times its energy, trace(Phi^T Phi) / N
+            over its N unmasked locations. Then xi of c Phi is xi of Phi divided by c, and the
+            condition number is at most 1 + N / lambda. Gradients flow through the energy. A sample
+            of zeros is solved with lambda itself.
 
     Returns:
         Pooled descriptors xi, (B, D), not normalised; with `return_weights` also alpha, (B, N),
@@ -123,11 +132,14 @@ def generalized_max_pool(
             mask=mask,
             return_weights=return_weights,
             cg_iterations=cg_iterations,
+            relative=relative,
         )
     phi = _zero_outside(phi, mask)
     with without_autocast(phi.device):
         phi = _at_least_single(phi)
-        ridge = _ridge_parameter(lambda_, phi)
+        ridge = ridge_parameter(lambda_, phi)
+        if relative:
+            ridge = relative_to_energy(ridge, mean_energy(phi, mask))
         exporting = torch.compiler.is_exporting() and torch.onnx.is_in_onnx_export()
         if cg_iterations is None and exporting:
             cg_iterations = ONNX_ITERATIONS
@@ -229,23 +241,6 @@ def generalized_mean_pool(
 
 def _at_least_single(phi: Tensor) -> Tensor:
     return phi if phi.dtype == torch.float64 else phi.float()
-
-
-def _ridge_parameter(lambda_: Tensor | float, phi: Tensor) -> Tensor:
-    """Lambda as () or (B, 1, 1), of the type and on the device of phi."""
-    if not isinstance(lambda_, Tensor):
-        limits = torch.finfo(phi.dtype)
-        if not limits.tiny <= lambda_ <= limits.max:
-            raise ValueError(f"lambda_ must be positive and finite in {phi.dtype}, got {lambda_}")
-        return torch.tensor(lambda_, dtype=phi.dtype, device=phi.device)
-    lambda_ = lambda_.to(device=phi.device, dtype=phi.dtype)
-    if lambda_.ndim == 0:
-        return lambda_
-    if lambda_.shape == (1,):
-        return lambda_.squeeze(0)
-    if lambda_.shape == phi.shape[:1]:
-        return lambda_[:, None, None]
-    raise ValueError(f"lambda_ must have the shape () or ({len(phi)},), got {tuple(lambda_.shape)}")
 
 
 def _zero_outside(phi: Tensor, mask: Tensor | None) -> Tensor:

@@ -18,13 +18,15 @@ class DGMP(ParametricPooling):
     """Deep generalized max pooling with a learned lambda, Eqs. 5-9 and section III-B.
 
     Args:
-        lambda_init: Ridge parameter at the start.
+        lambda_init: Ridge parameter at the start; by default 1000, or 1 if it is relative.
         learnable: Whether lambda is a parameter that training changes.
         normalize: Whether each output vector is scaled to unit l2 norm, as in the paper.
         floor: Lambda is never used below it, whatever the optimizer does.
         channels_last: Whether the input is (B, *spatial, D), for example tokens (B, N, D).
         cg_iterations: Solve by so many steps of conjugate gradients instead of Cholesky. An
             export to ONNX does so by itself; set this where its default is too few or too many.
+        relative: Whether lambda is in units of the energy of each sample, the mean squared norm of
+            its descriptors. Then the scale of the activations does not change what lambda does.
 
     Raises:
         ValueError: the floor is not positive, lambda_init is below it or not finite in float32,
@@ -46,20 +48,25 @@ class DGMP(ParametricPooling):
         torch.Size([2, 64])
         >>> pool
         DGMP(lambda=1000, learnable=True, normalize=True)
+        >>> DGMP(relative=True)
+        DGMP(lambda=1, learnable=True, normalize=True, relative=True)
     """
 
     name = "lambda_"
 
     def __init__(
         self,
-        lambda_init: float = 1000.0,
+        lambda_init: float | None = None,
         *,
         learnable: bool = True,
         normalize: bool = True,
         floor: float = 1e-3,
         channels_last: bool = False,
         cg_iterations: int | None = None,
+        relative: bool = False,
     ) -> None:
+        if lambda_init is None:
+            lambda_init = 1.0 if relative else 1000.0
         if not floor > 0:
             raise ValueError(f"floor must be positive, got {floor}")
         if cg_iterations is not None and cg_iterations < 1:
@@ -67,6 +74,7 @@ class DGMP(ParametricPooling):
         super().__init__(lambda_init, floor=floor, learnable=learnable, channels_last=channels_last)
         self.normalize = normalize
         self.cg_iterations = cg_iterations
+        self.relative = relative
 
     @overload
     def forward(
@@ -111,7 +119,8 @@ class DGMP(ParametricPooling):
         Args:
             x: Activations, (B, D, *spatial), or (B, *spatial, D) with `channels_last`.
             mask: True at the locations that count, (B, *spatial).
-            lambda_: Used in this call instead of the layer's own; a number, () or (B,).
+            lambda_: Used in this call instead of the layer's own; a number, () or (B,), relative if
+                the layer's own is.
             return_weights: Whether to return the weights too.
 
         Returns:
@@ -130,6 +139,7 @@ class DGMP(ParametricPooling):
             normalize=self.normalize,
             channels_last=self.channels_last,
             cg_iterations=self.cg_iterations,
+            relative=self.relative,
         )
 
     def extra_repr(self) -> str:
@@ -137,6 +147,7 @@ class DGMP(ParametricPooling):
         return (
             f"{super().extra_repr()}, normalize={self.normalize}"
             f"{'' if iterations is None else f', cg_iterations={iterations}'}"
+            f"{', relative=True' if self.relative else ''}"
         )
 
 
@@ -233,6 +244,7 @@ def _descriptors(
     normalize: bool,
     channels_last: bool,
     cg_iterations: int | None,
+    relative: bool,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """What `DGMP.forward` returns: one node, since its type depends on `return_weights`."""
     if isinstance(x, Proxy) or isinstance(own_lambda, Proxy):
@@ -246,6 +258,7 @@ def _descriptors(
             normalize=normalize,
             channels_last=channels_last,
             cg_iterations=cg_iterations,
+            relative=relative,
         )
     phi, mask, spatial = flatten_locations(x, mask, channels_last=channels_last)
     found = functional.generalized_max_pool(
@@ -254,6 +267,7 @@ def _descriptors(
         mask=mask,
         return_weights=return_weights,
         cg_iterations=cg_iterations,
+        relative=relative,
     )
     pooled, alpha = found if isinstance(found, tuple) else (found, None)
     pooled = (_unit(pooled) if normalize else pooled).to(x.dtype)

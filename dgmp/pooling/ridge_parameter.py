@@ -1,0 +1,49 @@
+"""The ridge parameter as the solvers take it: absolute, or relative to the descriptors' energy."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def ridge_parameter(lambda_: Tensor | float, phi: Tensor) -> Tensor:
+    """Lambda as () or (B, 1, 1), of the type and on the device of phi (B, D, N).
+
+    Raises:
+        ValueError: lambda_ has another shape than (), (1,) or (B,), or is a number that is not
+            positive and finite (the elements of a tensor are not looked at).
+    """
+    if not isinstance(lambda_, Tensor):
+        limits = torch.finfo(phi.dtype)
+        if not limits.tiny <= lambda_ <= limits.max:
+            raise ValueError(f"lambda_ must be positive and finite in {phi.dtype}, got {lambda_}")
+        return torch.tensor(lambda_, dtype=phi.dtype, device=phi.device)
+    lambda_ = lambda_.to(device=phi.device, dtype=phi.dtype)
+    if lambda_.ndim == 0:
+        return lambda_
+    if lambda_.shape == (1,):
+        return lambda_.squeeze(0)
+    if lambda_.shape == phi.shape[:1]:
+        return lambda_[:, None, None]
+    raise ValueError(f"lambda_ must have the shape () or ({len(phi)},), got {tuple(lambda_.shape)}")
+
+
+def relative_to_energy(lambda_: Tensor, energy: Tensor) -> Tensor:
+    """Lambda times the energy; a sample without energy keeps its lambda as it is.
+
+    Without energy is what lies below the root of the smallest normal number, 1e-19 in float32, so
+    that one over the squared energy, which derivatives hold, is finite. The smallest energy of a
+    descriptor in float16 that is not zero is 4e-15.
+
+    Args:
+        lambda_: Positive, () or of the shape of the energy.
+        energy: Mean squared norm of the descriptors of each sample, trace(Phi^T Phi) / N.
+    """
+    smallest = torch.finfo(energy.dtype).tiny ** 0.5
+    return lambda_ * energy.masked_fill(energy < smallest, 1)
+
+
+def mean_energy(phi: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean squared norm of the descriptors, (B, 1, 1), of phi (B, D, N), zero where masked."""
+    total = phi.square().sum(dim=(1, 2), keepdim=True)
+    return total / (phi.shape[2] if mask is None else mask.sum(dim=1)[:, None, None])
