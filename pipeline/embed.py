@@ -19,7 +19,9 @@ def main() -> None:
     params = load_params()
     name = sys.argv[1] if len(sys.argv) == 2 else ""
     if name not in params.embed.cells:
-        raise ParamsError(f"cell {name!r} is not one of embed.cells: {', '.join(params.embed.cells)}")
+        raise ParamsError(
+            f"cell {name!r} is not one of embed.cells: {', '.join(params.embed.cells)}"
+        )
     seeds = params.active.writers.seeds
     jobs = [EmbedJob(params, name, seed) for seed in seeds]
     workers = params.active.workers

@@ -27,7 +27,9 @@ def summarize_all(params: Params) -> dict[str, Any]:
     }
     return {
         "variant": _variant(params),
-        **{table: {cell: _entry(results, cell) for cell in names} for table, names in cells.items()},
+        **{
+            table: {cell: _entry(results, cell) for cell in names} for table, names in cells.items()
+        },
         "table4": systems,
     }
 

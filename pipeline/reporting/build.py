@@ -141,7 +141,10 @@ def _poolings(
         part = f"({letter}) " if len(tasks) > 1 else ""
         title = part + measured.title(params, task)
         if task == "writers":
-            sections += [Section(title, tuple(lines)), Section(f"{params.active.titles.writers}, other systems", tuple(systems))]
+            sections += [
+                Section(title, tuple(lines)),
+                Section(f"{params.active.titles.writers}, other systems", tuple(systems)),
+            ]
         else:
             sections.append(Section(title, (*lines, *systems)))
     if name == "table2":

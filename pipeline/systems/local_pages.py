@@ -51,7 +51,9 @@ def describe_page(job: LocalJob) -> dict[str, NDArray[np.generic]]:
         scale = job.settings.stroke_width / width if width else scale
     if scale != 1:
         size = tuple(max(1, round(side * scale)) for side in page.shape[::-1])
-        page = cv2.resize(page, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+        page = cv2.resize(
+            page, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        )
     found = build_descriptors(job.settings).describe(page)
     positions, sizes = found.positions / scale, found.sizes / scale
     return {

@@ -132,7 +132,9 @@ class Params(Settings):
                     f"{pooling.parameter}, 1 for none"
                 )
         for table, rows in self.tables:
-            section, known = ("systems", self.systems) if table == "table4" else ("cells", self.cells)
+            section, known = (
+                ("systems", self.systems) if table == "table4" else ("cells", self.cells)
+            )
             for name in rows:
                 if name not in known:
                     raise ValueError(
