@@ -134,16 +134,16 @@ class LocalDescriptors(TransformerMixin, BaseEstimator):
             enable_precise_upscale=True,
         )
         if self.keypoints in ("contour", "dense"):
-            points = self._points_on_ink(page)
+            wanted = self._points_on_ink(page)
         else:
-            points = self._detected(sift, page)
-        if not points:
+            wanted = self._detected(sift, page)
+        if not wanted:
             return DescribedPage(
                 np.empty((0, WIDTH), np.uint8),
                 np.empty((0, 2), np.float32),
                 np.empty(0, np.float32),
             )
-        points, values = sift.compute(page, points)
+        points, values = sift.compute(page, wanted)
         described = values.any(axis=1)  # not where the page is even, as inside a blot
         return DescribedPage(
             values[described].astype(np.uint8),

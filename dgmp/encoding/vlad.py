@@ -174,6 +174,10 @@ class VLAD(TransformerMixin, BaseEstimator):
             weights = np.zeros_like(weights)
         return WeightedResiduals(nearest, weights, residuals)
 
+    def __sklearn_is_fitted__(self) -> bool:
+        # Left to itself scikit-learn would take the parameter lambda_ for a fitted attribute.
+        return hasattr(self, "vocabularies_")
+
     def _project(self, vectors: np.ndarray) -> np.ndarray:
         if self.dimensions is None:
             return vectors
@@ -244,9 +248,10 @@ def _checked(pages: Sequence[np.ndarray], width: int | None = None) -> list[np.n
             raise ValueError(
                 f"local descriptors of page {number} have {vectors.shape[1]} entries, not {width}"
             )
-        vectors = vectors.astype(np.float32, copy=False)
+        with np.errstate(over="ignore"):
+            vectors = vectors.astype(np.float32, copy=False)
         if not np.isfinite(vectors).all():
-            raise ValueError(f"local descriptors of page {number} are not all finite")
+            raise ValueError(f"local descriptors of page {number} are not all finite in float32")
         checked.append(vectors)
     if not checked:
         raise ValueError("there are no pages")
