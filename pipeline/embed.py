@@ -1,4 +1,4 @@
-"""Stage embed: descriptors of all pages by the networks of a cell, `python -m pipeline.embed <cell>`.
+"""Stage embed: all pages by the networks of a cell, `python -m pipeline.embed <cell>`.
 
 Reads patches/writers/ and train/<cell>/seed<k>.safetensors below data/<profile>/. Writes
 data/<profile>/embed/<cell>/seed<k>.npz: pages (n, 4), and their descriptors `patch` and `page`.

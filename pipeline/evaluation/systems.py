@@ -49,7 +49,7 @@ def measure_systems(params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
     for name in params.systems:
         folder = params.data / "encode" / name
         spent = {one["seed"]: one for one in json.loads((folder / "seconds.json").read_text())}
-        for seed in spent:
+        for seed in params.system_seeds(name):
             for step, scores, scored in _steps(folder / f"seed{seed}.npz"):
                 cell = system_cell(name, step)
                 row = {"cell": cell, "system": name, "task": "writers", "step": step, "seed": seed}

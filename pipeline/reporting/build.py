@@ -161,7 +161,7 @@ def _poolings(
 def _systems(
     params: Params, measured: Measured, table: str, task: str, scores: tuple[Score, ...]
 ) -> Iterator[Line]:
-    """Systems that were run here, by what they are a run of if the paper cites it; then the others."""
+    """Systems run here, under the name of what they are a run of; then those only cited."""
     cited = {system["name"]: system for system in measured.published["cited"][task]}
     for name, system in params.systems.items():
         step = system.table2 if task == "writers" else task
@@ -175,7 +175,7 @@ def _systems(
             else Entry()
             for score in scores
         )
-        how = STEP_NAMES[step] if task == "writers" else "linear SVM"
+        how = "linear SVM" if task != "writers" else STEP_NAMES[system.table2 or "raw"]
         label = f"{system.cited or system.title}, {how}"
         runs = measured.results[cell, scores[0]].runs
         yield Line(label, entries, runs, reference=paper.get("reference", ""))

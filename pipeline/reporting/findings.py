@@ -80,8 +80,8 @@ def findings(table: Table) -> list[Finding]:
     found = []
     if not table.beside_paper:
         lines = [one for section in table.sections for one in section.lines]
-        said = filter(None, (_by_step(table, line) for line in lines))
-        return [Finding(f"{table.number}, {table.sections[0].title}", one) for one in said]
+        where = f"{table.number}, {table.sections[0].title}"
+        return [Finding(where, one) for line in lines if (one := _by_step(table, line))]
     for section in table.sections:
         said = [_count(table, section, "mAP")] if table.grouped else _lead(table, section)
         if any(said):

@@ -65,7 +65,6 @@ def to_json(table: Table) -> dict[str, Any]:
                         "pooling": line.label,
                         "reference": line.reference or None,
                         "runs": line.runs,
-                        "seconds": line.seconds,
                         "scores": [
                             {
                                 "score": column.score,

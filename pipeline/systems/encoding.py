@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from dgmp.encoding.handcrafted import FEATURES, distance_matrix
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 from dgmp.encoding import VLAD, save, without_information
-from dgmp.encoding.handcrafted import FEATURES, distance_matrix
 from pipeline.shared.page_lists import Page, read_pages
 from pipeline.shared.settings.params import Params
-from pipeline.shared.settings.systems import AnySystem, LocalSystem, NetworkSystem, PageSystem
-from pipeline.systems.chain import PageVectors, climb, cosine_distances
+from pipeline.shared.settings.systems import LocalSystem, NetworkSystem, PageSystem
+from pipeline.systems.chain import PageVectors, climb
 from pipeline.systems.local_store import LocalStore
 from pipeline.systems.page_features import page_features
 
@@ -36,7 +36,7 @@ def encode_system(params: Params, name: str, folder: Path) -> None:
     system = params.systems[name]
     seconds: list[dict[str, float]] = []
     clock = time.perf_counter()
-    for seed, pages, vectors in _runs(params, system, folder):
+    for seed, pages, vectors in _runs(params, name, folder):
         spent = {"encode": time.perf_counter() - clock}
         distances: dict[str, NDArray[np.float32]] = {}
         clock = time.perf_counter()
@@ -65,13 +65,6 @@ def encode_system(params: Params, name: str, folder: Path) -> None:
     (folder / "seconds.json").write_text(json.dumps(seconds, indent=1) + "\n", encoding="utf-8")
 
 
-def system_seeds(params: Params, system: AnySystem) -> tuple[int, ...]:
-    """Seeds of a system's runs: of its vocabularies, of its networks, or 0 where nothing is drawn."""
-    if isinstance(system, LocalSystem):
-        return params.active.encode.seeds
-    return params.active.writers.seeds if isinstance(system, NetworkSystem) else (0,)
-
-
 def build_vlad(system: LocalSystem, least: int, seed: int) -> VLAD:
     """The encoder of a system, not fitted yet."""
     return VLAD(
@@ -88,22 +81,21 @@ def build_vlad(system: LocalSystem, least: int, seed: int) -> VLAD:
     )
 
 
-def _runs(
-    params: Params, system: AnySystem, folder: Path
-) -> Iterator[tuple[int, list[Page], PageVectors]]:
+def _runs(params: Params, name: str, folder: Path) -> Iterator[tuple[int, list[Page], PageVectors]]:
     """Seed, test pages and vectors of each run."""
+    system, seeds = params.systems[name], params.system_seeds(name)
     if isinstance(system, PageSystem):
         yield 0, *_page_vectors(params, system)
         return
     source = params.data / system.input
-    for seed in tqdm(system_seeds(params, system), desc=system.title, unit="run", disable=None):
+    for seed in tqdm(seeds, desc=system.title, unit="run", disable=None):
         if isinstance(system, NetworkSystem):
             yield seed, *_network_vectors(source / f"seed{seed}.npz", system)
             continue
         train, test = (LocalStore(source / "writers", splits) for splits in (FITTED_ON, RANKED))
         vlad = build_vlad(system, params.active.describe.least, seed).fit(train)
         yield seed, test.pages, PageVectors(vlad.transform(train), vlad.transform(test))
-        if seed == system_seeds(params, system)[0]:
+        if seed == seeds[0]:
             save(vlad, folder / "encoder")
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from dgmp.encoding.handcrafted import FEATURES
 from numpy.typing import NDArray
 
-from dgmp.encoding.handcrafted import FEATURES
 from dgmp.images.negatives import turn_positive
 from dgmp.images.reading import read_gray
-from pipeline.shared.page_lists import Page, read_pages
+from pipeline.shared.page_lists import read_pages
 from pipeline.shared.parallel import in_parallel
 from pipeline.shared.settings.data import Binarize
 from pipeline.shared.settings.params import Params

@@ -74,4 +74,5 @@ def _svm(c: float) -> LinearSVC:
 def _logits(svm: LinearSVC, rows: NDArray[np.floating]) -> NDArray[np.float32]:
     """(n, classes); of two classes, scikit-learn gives one column."""
     found = svm.decision_function(rows)
-    return np.float32(found if found.ndim == 2 else np.stack([-found, found], axis=1))
+    both: NDArray[np.floating] = found if found.ndim == 2 else np.stack([-found, found], axis=1)
+    return both.astype(np.float32)

@@ -48,7 +48,7 @@ def embed_pages(job: EmbedJob) -> PageVectors:
     torch.set_num_threads(1)
     data = load_task(job.params, "writers")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = _network(job, data).eval().to(device, memory_format=torch.channels_last)
+    model = _network(job, data).eval().to(device).to(memory_format=torch.channels_last)
     rows, patch, page = [], [], []
     for split, store in (("train", data.train), ("val", data.val), ("test", data.test)):
         for name, label, patches in _pages_of(store):
@@ -63,7 +63,7 @@ def embed_pages(job: EmbedJob) -> PageVectors:
             rows.append((name, label, split, ""))
             patch.append((total / len(patches)).cpu().numpy())
             page.append(whole.finish(job.params.embed.lambda_, relative=True).cpu().numpy())
-    return PageVectors(np.array(rows), np.float32(patch), np.float32(page))
+    return PageVectors(np.array(rows), *(np.stack(one).astype(np.float32) for one in (patch, page)))
 
 
 def _network(job: EmbedJob, data: TaskData[PatchStore]) -> DescriptorNet:

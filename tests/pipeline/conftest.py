@@ -14,6 +14,7 @@ from pipeline import compare, evaluate
 from pipeline.shared.page_lists import Page, write_pages
 from pipeline.shared.settings.cells import Cell
 from pipeline.shared.settings.params import Params, load_params
+from pipeline.shared.settings.systems import STEPS, LocalSystem
 
 ROOT = Path(__file__).parents[2]
 WRITER_SEEDS = [0, 1]
@@ -122,6 +123,8 @@ def make_project(folder: Path) -> Params:
         write_cell(params, name, cell, params.active.schedule(cell.task).seeds, position)
     for position, (name, cell) in enumerate(params.untrained.items()):
         write_cell(params, name, cell, [0], 100 + position)
+    for position, name in enumerate(params.systems):
+        write_system(params, name, 200 + position)
     (params.data / "acquire").mkdir()
     for task in ("writers", "scripts_a", "scripts_b"):
         splits = ("train", "train", "val")
@@ -162,6 +165,33 @@ def write_cell(params: Params, name: str, cell: Cell, seeds, position: int) -> N
         pooling = params.poolings[cell.pooling]
         start = pooling.lambda_ if pooling.name == "dgmp" else None
         write_curves(folder / "curves.csv", start, seeds, position)
+
+
+def write_system(params: Params, name: str, position: int) -> None:
+    """Distances of the same test pages after each step, and script types if the system has them."""
+    system = params.systems[name]
+    folder = params.data / "encode" / name
+    folder.mkdir(parents=True)
+    seconds = []
+    for seed in params.system_seeds(name):
+        rng = np.random.default_rng([position, seed])
+        distances = {}
+        for level, step in enumerate(STEPS):
+            test = predictions("writers", rng, 0.5 + level)
+            points = test["descriptors"]
+            distances[step] = np.linalg.norm(points[:, None] - points, axis=2)
+        np.savez(
+            folder / f"seed{seed}.npz",
+            labels=test["labels"],
+            files=test["files"],
+            without_information=np.zeros(len(points), dtype=bool),
+            **distances,
+        )
+        seconds.append({"seed": seed, "encode": 4.0, **dict.fromkeys(STEPS, 0.5)})
+        if isinstance(system, LocalSystem) and system.scripts:
+            for task in ("scripts_a", "scripts_b"):
+                np.savez(folder / f"{task}-seed{seed}.npz", **predictions(task, rng, 2.0))
+    (folder / "seconds.json").write_text(json.dumps(seconds), encoding="utf-8")
 
 
 def parts(params: Params, cell: Cell, seed: int) -> dict[str, Any]:

@@ -21,7 +21,15 @@ from pipeline.shared.settings.data import (
 )
 from pipeline.shared.settings.errors import settings_errors
 from pipeline.shared.settings.layers import with_defaults, with_protocol, written_at
-from pipeline.shared.settings.systems import AnySystem, Chain, Describe, Embed, Encode
+from pipeline.shared.settings.systems import (
+    AnySystem,
+    Chain,
+    Describe,
+    Embed,
+    Encode,
+    LocalSystem,
+    NetworkSystem,
+)
 from pipeline.shared.settings.training import (
     Backbone,
     Compute,
@@ -156,6 +164,13 @@ class Params(Settings):
         """The settings of the chosen profile."""
         profile: Profile = getattr(self.profiles, self.profile)
         return profile
+
+    def system_seeds(self, name: str) -> tuple[int, ...]:
+        """Seeds of a system's runs: of vocabularies, of networks, or 0 where nothing is drawn."""
+        system = self.systems[name]
+        if isinstance(system, LocalSystem):
+            return self.active.encode.seeds
+        return self.active.writers.seeds if isinstance(system, NetworkSystem) else (0,)
 
     @property
     def data(self) -> Path:

@@ -66,7 +66,7 @@ class LocalSystem(System):
 
 
 class PageSystem(System):
-    """A handcrafted feature of a page, see `dgmp.encoding.handcrafted`, ranked by its own metric."""
+    """A handcrafted feature, see `dgmp.encoding.handcrafted`; `raw` is by its own metric."""
 
     kind: Literal["page"]
     feature: Feature

@@ -9,6 +9,7 @@ from pipeline.evaluation.comparison_tests import read_comparisons
 from pipeline.evaluation.predictions import seeds_of
 from pipeline.evaluation.results import read_results
 from pipeline.shared.page_lists import read_pages, write_pages
+from pipeline.shared.settings.systems import STEPS
 
 
 def again(project):
@@ -19,11 +20,21 @@ def again(project):
 
 def test_smoke(scored):
     found = read_comparisons(scored.params)
+    systems = {key: one for key, one in found.items() if "/" in one.cell}
+    found = {key: one for key, one in found.items() if key not in systems}
     assert set(found) == {
         (name, metric)
         for name, cell in scored.params.cells.items()
         for metric in (("mAP", "top1") if cell.task == "writers" else ("accuracy", "ensemble"))
     }
+    assert {key for key in systems if key[1] == "top1"} == {
+        (f"{name}/{step}", "top1") for name in scored.params.systems for step in STEPS
+    }
+    for one in systems.values():
+        name, step = one.cell.split("/")
+        baseline = scored.params.systems[name].baseline
+        assert one.baseline == (None if baseline is None else f"{baseline}/{step}")
+        assert (one.p is None) == (baseline is None)
     # The mean over queries of the means over runs is the mean over runs of the scores.
     results = read_results(scored.params)
     for key, one in found.items():
@@ -117,7 +128,8 @@ def test_pages_of_one_source_are_drawn_together(scored):
     )
     compare.main()
     for key, one in read_comparisons(scored.params).items():
-        if scored.params.cells[one.cell].task == "scripts_a":
+        task = scored.params.cells[one.cell].task if "/" not in one.cell else one.cell.split("/")[1]
+        if task == "scripts_a":
             # Six sources, and the two pages without one.
             assert (one.queries, one.groups, one.drawn) == (30, 8, "manuscripts")
             wrong = one.score < 100

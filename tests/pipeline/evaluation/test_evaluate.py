@@ -16,6 +16,7 @@ from pipeline.evaluation.results import SCORE_COLUMNS, read_scored_pages, read_s
 def test_smoke(scored):
     folder, params = scored.data / "evaluate", scored.params
     names = ["distances", "ensemble_pages", "ensembles", "pages", "scores"]
+    names += ["system_pages", "systems"]
     assert sorted(file.stem for file in folder.glob("*.csv")) == names
     assert not any(b"\r" in file.read_bytes() for file in folder.iterdir())
     scores = read_scores(params)

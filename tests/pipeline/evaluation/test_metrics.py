@@ -17,11 +17,14 @@ def written():
 
 def test_smoke(scored):
     found, params = written(), scored.params
-    assert list(found) == ["variant", "table1", "table2", "table3"]
+    assert list(found) == ["variant", "table1", "table2", "table3", "table4"]
     for table, cells in params.tables:
         assert list(found[table]) == list(cells)
     assert list(found["table3"]["scripts-a-avg"]) == ["accuracy", "accuracy_sd", "ensemble"]
     assert list(found["table1"]["writers-avg-m01"]) == ["mAP", "mAP_sd", "top1", "top1_sd"]
+    steps = found["table4"]["sift-gmp"]
+    assert list(steps) == ["raw", "whitened", "esvm", "reranked"]
+    assert steps["esvm"]["mAP"] == round(read_results(params)["sift-gmp/esvm", "mAP"].mean, 2)
     expected = read_results(params)["scripts-b-max", "accuracy"]
     assert found["table3"]["scripts-b-max"]["accuracy"] == round(expected.mean, 2)
     assert found["table3"]["scripts-b-max"]["accuracy_sd"] == round(expected.sd, 2)
