@@ -189,10 +189,17 @@ def run_onnx(file, x: Tensor) -> Tensor:
     return torch.from_numpy(session.run(None, {name: x.numpy()})[0])
 
 
-@pytest.mark.parametrize("name", [name for name in LAYERS if name != "dgmp"])
+@pytest.mark.parametrize("name", [name for name in POOLINGS if name != "dgmp"])
 def test_onnx(name: str, tmp_path) -> None:
-    to_onnx(LAYERS[name](), tmp_path / "pool.onnx", X)
-    torch.testing.assert_close(run_onnx(tmp_path / "pool.onnx", X), LAYERS[name]()(X))
+    to_onnx(build_pooling(name), tmp_path / "pool.onnx", X)
+    torch.testing.assert_close(run_onnx(tmp_path / "pool.onnx", X), build_pooling(name)(X))
+
+
+def test_onnx_of_relative_lambda(tmp_path) -> None:
+    to_onnx(DGMP(relative=True, cg_iterations=8), tmp_path / "pool.onnx", X)
+    for x in (X, 1e3 * X):
+        found = run_onnx(tmp_path / "pool.onnx", x)
+        torch.testing.assert_close(found, DGMP(relative=True)(x), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
