@@ -24,6 +24,8 @@ def test_examples_of_the_layer_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert [group["lr"] for group in names["optimizer"].param_groups] == [2e-4, 0.2]
     assert (tmp_path / "model.onnx").exists()
     assert tuple(names["relative"].shape) == (7, 9)
+    assert names["page"].locations == 3 * 8 * 49
+    assert tuple(names["page_descriptor"].shape) == (64,)
     shown = names["plt"].gca().images
     assert [picture.get_array().shape for picture in shown] == [(224, 288), (224, 288)]
     names["plt"].close()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd import Function
 
 
 def ridge_parameter(lambda_: Tensor | float, phi: Tensor) -> Tensor:
@@ -45,5 +48,32 @@ def relative_to_energy(lambda_: Tensor, energy: Tensor) -> Tensor:
 
 def mean_energy(phi: Tensor, mask: Tensor | None) -> Tensor:
     """Mean squared norm of the descriptors, (B, 1, 1), of phi (B, D, N), zero where masked."""
-    total = phi.square().sum(dim=(1, 2), keepdim=True)
+    total: Tensor = _SquaredNorm.apply(phi)
     return total / (phi.shape[2] if mask is None else mask.sum(dim=1)[:, None, None])
+
+
+class _SquaredNorm(Function):
+    """Sum of the squares of each sample, (B, D, N) -> (B, 1, 1).
+
+    A step with relative lambda takes 1.2 to 1.5 of the time of one with absolute lambda; by
+    autograd of the squares it takes 1.3 to 1.9 of it (6 shapes, one thread of an Intel Xeon).
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(phi: Tensor) -> Tensor:
+        # Along memory: in float32 the error is 1e-7, but 3e-5 by one norm over both axes of
+        # 384 x 4096, and across memory it takes 10 times as long.
+        axis = 2 if phi.stride(2) == 1 else 1
+        norms = torch.linalg.vector_norm(phi, dim=axis, keepdim=True)
+        return norms.square().sum(dim=(1, 2), keepdim=True)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        (phi,) = ctx.saved_tensors
+        return 2 * g * phi

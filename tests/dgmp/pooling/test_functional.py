@@ -12,6 +12,10 @@ from dgmp.pooling.functional import generalized_max_pool
 POOLS = {
     "gmp": lambda phi, **mask: generalized_max_pool(phi, 2.0, **mask),
     "cg": lambda phi, **mask: generalized_max_pool(phi, 2.0, cg_iterations=20, **mask),
+    "relative": lambda phi, **mask: generalized_max_pool(phi, 0.5, relative=True, **mask),
+    "relative cg": lambda phi, **mask: generalized_max_pool(
+        phi, 0.5, relative=True, cg_iterations=20, **mask
+    ),
     "avg": functional.average_pool,
     "sum": functional.sum_pool,
     "max": functional.max_pool,
@@ -39,27 +43,30 @@ def test_copies_of_one_descriptor_have_a_closed_form(shape) -> None:
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4), (2, 4, 3)])
-def test_zeros_give_zero_and_a_finite_gradient(shape) -> None:
+@pytest.mark.parametrize("relative", [False, True])
+def test_zeros_give_zero_and_a_finite_gradient(shape, relative) -> None:
     phi = torch.zeros(shape, requires_grad=True)
-    xi, alpha = generalized_max_pool(phi, 2.0, return_weights=True)
+    xi, alpha = generalized_max_pool(phi, 2.0, return_weights=True, relative=relative)
     assert torch.equal(xi, torch.zeros(shape[:2]))
     torch.testing.assert_close(alpha, torch.full((2, shape[2]), 0.5))
     xi.sum().backward()
     torch.testing.assert_close(phi.grad, torch.full(shape, 0.5))
 
 
-def test_an_empty_batch_gives_an_empty_batch() -> None:
-    assert generalized_max_pool(torch.rand(0, 3, 4), 1.0).shape == (0, 3)
+@pytest.mark.parametrize("relative", [False, True])
+def test_an_empty_batch_gives_an_empty_batch(relative) -> None:
+    assert generalized_max_pool(torch.rand(0, 3, 4), 1.0, relative=relative).shape == (0, 3)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("locations", [9, 3000])
-def test_half_precision_is_solved_in_single(dtype, locations) -> None:
+@pytest.mark.parametrize("relative", [False, True])
+def test_half_precision_is_solved_in_single(dtype, locations, relative) -> None:
     torch.manual_seed(2)
     phi = (60000 * torch.rand(2, 512, locations)).to(dtype).requires_grad_()
-    pooled = generalized_max_pool(phi, 1000.0)
+    pooled = generalized_max_pool(phi, 1000.0, relative=relative)
     assert pooled.dtype == torch.float32
-    reference = generalized_max_pool(phi.detach().float(), 1000.0)
+    reference = generalized_max_pool(phi.detach().float(), 1000.0, relative=relative)
     assert torch.equal(pooled, reference)
     (1e6 * pooled).sum().backward()
     assert phi.grad.dtype == dtype
@@ -68,14 +75,15 @@ def test_half_precision_is_solved_in_single(dtype, locations) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("locations", [9, 600])
-def test_autocast_changes_nothing(dtype, locations) -> None:
+@pytest.mark.parametrize("relative", [False, True])
+def test_autocast_changes_nothing(dtype, locations, relative) -> None:
     results = []
     for enabled in (True, False):
         torch.manual_seed(3)
         phi = (300 * torch.rand(2, 512, locations)).requires_grad_()
         lambda_ = torch.tensor(1000.0, requires_grad=True)
         with torch.autocast("cpu", dtype=dtype, enabled=enabled):
-            pooled = generalized_max_pool(phi, lambda_)
+            pooled = generalized_max_pool(phi, lambda_, relative=relative)
             pooled.square().sum().backward()  # whose products autocast would take too
         results.append((pooled, phi.grad, lambda_.grad))
     assert all(torch.equal(*pair) for pair in zip(*results, strict=True))

@@ -76,6 +76,31 @@ def test_module_is_the_function() -> None:
     torch.testing.assert_close(DGMP(7.0, normalize=False)(x), pooled)
     torch.testing.assert_close(DGMP(7.0)(x), nn.functional.normalize(pooled))
     torch.testing.assert_close(DGMP(7.0, cg_iterations=9)(x), DGMP(7.0)(x))
+    pooled = functional.generalized_max_pool(x.flatten(2), 7.0, relative=True)
+    torch.testing.assert_close(DGMP(7.0, relative=True)(x), nn.functional.normalize(pooled))
+
+
+def test_relative_lambda_starts_at_one_and_is_shown() -> None:
+    pool = build_pooling("dgmp", relative=True)
+    assert repr(pool) == "DGMP(lambda=1, learnable=True, normalize=True, relative=True)"
+    assert DGMP(7.0, relative=True).value.item() == 7
+    assert DGMP().value.item() == 1000
+    assert "relative" not in repr(DGMP())
+    x = torch.rand(2, 6, 3, 3)
+    torch.testing.assert_close(pool(x, lambda_=5.0), DGMP(5.0, relative=True)(x))
+
+
+def test_a_layer_of_relative_lambda_does_not_see_the_scale_of_a_sample() -> None:
+    torch.manual_seed(6)
+    pool, x = DGMP(relative=True), torch.rand(2, 6, 3, 3)
+    scales = torch.tensor([1.0, 1e-4])[:, None, None, None]
+    x = (scales * x).requires_grad_()
+    pooled = pool(x)
+    torch.testing.assert_close(pooled, pool(x / scales))
+    (pooled * torch.rand(2, 6)).sum().backward()
+    along = (x.grad * x).sum(dim=(1, 2, 3))
+    torch.testing.assert_close(along, torch.zeros(2), rtol=0, atol=1e-6)
+    assert pool.lambda_.grad != 0
 
 
 def test_lambda_of_a_call_replaces_its_own() -> None:
@@ -185,7 +210,7 @@ def test_errors() -> None:
         DGMP(floor=0.0)
 
 
-@pytest.mark.parametrize("pool", [DGMP(), build_pooling("avg_l2")])
+@pytest.mark.parametrize("pool", [DGMP(), DGMP(relative=True), build_pooling("avg_l2")])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_gradient_of_a_sample_of_zeros_is_zero(pool: nn.Module, dtype: torch.dtype) -> None:
     x = torch.rand(2, 6, 3, 3).to(dtype)

@@ -31,6 +31,16 @@ def primal_by_lu(phi: Tensor, lambda_: Tensor | float) -> Tensor:
     return torch.linalg.solve(phi @ phi.mT + lambda_ * identity, phi.sum(dim=2))
 
 
+def relative_by_lu(phi: Tensor, lambda_: Tensor) -> Tensor:
+    gram = phi.mT @ phi
+    traces = gram.diagonal(dim1=1, dim2=2).sum(dim=1)
+    return dual_by_lu(phi, lambda_ * traces[:, None, None] / phi.shape[2])
+
+
+def relative_pool(phi: Tensor, lambda_: Tensor | float) -> Tensor:
+    return generalized_max_pool(phi, lambda_, relative=True)
+
+
 def stacked_least_squares(phi: Tensor, lambda_: Tensor | float) -> Tensor:
     """The regression of Eq. 7 as it stands, with sqrt(lambda) I below Phi^T."""
     batch, depth, _ = phi.shape
@@ -79,6 +89,60 @@ def test_oracle_double_precision(shape, oracle, lambda_) -> None:
     wanted = value_and_gradients(oracle, phi, lambda_)
     for one, other, bound in zip(found, wanted, (1e-10, 1e-9, 1e-9), strict=True):
         assert relative_error(one, other) < bound
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("lambda_", [0.1, 1.0, 1000.0])
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_oracle_of_relative_lambda(shape, lambda_, scale) -> None:
+    torch.manual_seed(1)
+    phi = scale * torch.rand(shape, dtype=torch.float64)
+    found = value_and_gradients(relative_pool, phi, lambda_)
+    wanted = value_and_gradients(relative_by_lu, phi, lambda_)
+    for one, other, bound in zip(found, wanted, (1e-10, 1e-9, 1e-9), strict=True):
+        assert relative_error(one, other) < bound
+
+
+@pytest.mark.parametrize("shape", LARGE[:-1])
+@pytest.mark.parametrize("lambda_", [1e-2, 1.0, 100.0])
+def test_oracle_of_relative_lambda_in_single_precision(shape, lambda_) -> None:
+    torch.manual_seed(2)
+    phi = torch.randn(shape).relu()
+    for one in (phi, phi.mT.contiguous().mT):  # the energy is summed along memory
+        energy = float(phi.double().square().sum()) / shape[2]
+        oracle = dual_by_lu if shape[2] <= shape[1] else primal_by_lu
+        wanted = oracle(phi.double(), lambda_ * energy)
+        assert relative_error(relative_pool(one, lambda_), wanted) < 2e-5
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 3), (2, 3, 5), (2, 130, 140)])
+@pytest.mark.parametrize("factor", [-1e-5, 0.3, 1e6])
+def test_relative_lambda_does_not_see_the_scale(shape, factor) -> None:
+    torch.manual_seed(11)
+    phi = torch.rand(shape, dtype=torch.float64)
+    factors = torch.tensor([1, factor], dtype=torch.float64)[:, None, None]  # one a sample
+    found = value_and_gradients(relative_pool, factors * phi, 0.7)
+    before = value_and_gradients(relative_pool, phi, 0.7)
+    torch.testing.assert_close(found[0] * factors[:, 0], before[0])
+    torch.testing.assert_close(found[1] * factors**2, before[1])
+    # By Euler's theorem, of what is homogeneous of degree -1: without the energy's share of the
+    # gradient it would not hold.
+    weight = torch.linspace(-1, 2, shape[1], dtype=phi.dtype)
+    along = (before[1] * phi).sum(dim=(1, 2))
+    torch.testing.assert_close(along, -(before[0] * weight).sum(dim=1))
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 3), (3, 3, 5)])
+def test_relative_lambda_of_weak_descriptors(shape) -> None:
+    torch.manual_seed(12)
+    phi = torch.rand(shape)
+    scales = torch.tensor([1e-9, 1e-11, 1e-30])  # the last two count as zeros
+    weak = (scales[:, None, None] * phi).requires_grad_()
+    xi, alpha = generalized_max_pool(weak, 0.5, return_weights=True, relative=True)
+    torch.testing.assert_close(xi[0] * scales[0], relative_pool(phi, 0.5)[0])
+    torch.testing.assert_close(xi[1:], 2 * weak[1:].sum(dim=2))
+    torch.testing.assert_close(alpha[1:], torch.full_like(alpha[1:], 2.0))
+    assert torch.autograd.grad(xi.sum(), weak)[0].isfinite().all()
 
 
 @pytest.mark.parametrize("shape", LARGE)
@@ -163,18 +227,19 @@ def test_the_lower_blocks_are_the_gram_matrix(shape) -> None:
 
 @pytest.mark.parametrize("shape", [(2, 4, 3), (2, 3, 4), (1, 1, 3), (1, 3, 1)])
 @pytest.mark.parametrize("batched", [False, True])
-def test_gradcheck(shape, batched) -> None:
+@pytest.mark.parametrize("relative", [False, True])
+def test_gradcheck(shape, batched, relative) -> None:
     torch.manual_seed(5)
     phi = torch.rand(shape, dtype=torch.float64, requires_grad=True)
     lambda_ = torch.rand(shape[:1] if batched else (), dtype=torch.float64) + 0.5
     lambda_.requires_grad_()
 
     def both(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor]:
-        return generalized_max_pool(phi, lambda_, return_weights=True)
+        return generalized_max_pool(phi, lambda_, return_weights=True, relative=relative)
 
     assert torch.autograd.gradcheck(both, (phi, lambda_))
     assert torch.autograd.gradgradcheck(both, (phi, lambda_))
-    assert torch.autograd.gradgradcheck(generalized_max_pool, (phi, lambda_))
+    assert torch.autograd.gradgradcheck(lambda *args: both(*args)[0], (phi, lambda_))
     assert torch.autograd.gradgradcheck(lambda *args: both(*args)[1], (phi, lambda_))
 
 
@@ -219,11 +284,12 @@ def test_weights_sum_up_the_descriptors() -> None:
         torch.testing.assert_close(similarities + 0.7 * alpha, torch.ones_like(alpha))
 
 
-def test_one_lambda_for_each_sample(phi: Tensor) -> None:
+@pytest.mark.parametrize("pool", [generalized_max_pool, relative_pool])
+def test_one_lambda_for_each_sample(phi: Tensor, pool) -> None:
     lambdas = torch.tensor([0.1, 1.0, 10.0], dtype=torch.float64)
     for one in (phi, phi.mT):
-        alone = [generalized_max_pool(one[i : i + 1], lambdas[i].item()) for i in range(3)]
-        torch.testing.assert_close(generalized_max_pool(one, lambdas), torch.cat(alone))
+        alone = [pool(one[i : i + 1], lambdas[i].item()) for i in range(3)]
+        torch.testing.assert_close(pool(one, lambdas), torch.cat(alone))
 
 
 def test_large_lambda_has_the_direction_of_the_sum(phi: Tensor) -> None:

@@ -8,6 +8,7 @@ import copy
 import pickle
 import shutil
 import warnings
+from functools import partial
 from typing import ClassVar
 
 import pytest
@@ -27,6 +28,9 @@ X = torch.rand(2, 6, 3, 3, generator=torch.Generator().manual_seed(0))
 MASK = torch.ones(2, 3, 3, dtype=torch.bool)
 MASK[0, 2] = MASK[1, 0, 1] = False
 
+LAYERS = {name: partial(build_pooling, name) for name in POOLINGS}
+LAYERS["relative dgmp"] = partial(DGMP, relative=True)
+
 
 def gradients(pool, x: Tensor, **arguments: Tensor) -> list[Tensor]:
     x = x.clone().requires_grad_()
@@ -34,11 +38,11 @@ def gradients(pool, x: Tensor, **arguments: Tensor) -> list[Tensor]:
     return list(torch.autograd.grad(pool(x, **arguments)[:, ::2].sum(), [x, *learned]))
 
 
-@pytest.mark.parametrize("name", POOLINGS)
+@pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("arguments", [{}, {"mask": MASK}], ids=["all", "masked"])
 def test_compile(name: str, arguments: dict[str, Tensor]) -> None:
     torch.compiler.reset()
-    pool = build_pooling(name)
+    pool = LAYERS[name]()
     compiled = torch.compile(pool, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(X, **arguments), pool(X, **arguments))
     found, wanted = gradients(compiled, X, **arguments), gradients(pool, X, **arguments)
@@ -95,10 +99,10 @@ def test_a_compiled_factorization_retries_too() -> None:
     assert pooled.isfinite().all()
 
 
-@pytest.mark.parametrize("name", POOLINGS)
+@pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("strict", [False, True])
 def test_export(name: str, strict: bool) -> None:
-    pool = build_pooling(name)
+    pool = LAYERS[name]()
     for arguments in ({}, {"mask": MASK}):
         program = torch.export.export(pool, (X,), arguments, strict=strict)
         torch.testing.assert_close(program.module()(X, **arguments), pool(X, **arguments))
@@ -106,37 +110,44 @@ def test_export(name: str, strict: bool) -> None:
         assert not any("dgmp" in str(node.target) for node in program.graph.nodes)
 
 
-def test_export_of_any_size() -> None:
+@pytest.mark.parametrize("relative", [False, True])
+def test_export_of_any_size(relative: bool) -> None:
+    pool = DGMP(relative=relative)
     names = {0: "batch", 2: "height", 3: "width"}
     shapes = ({axis: torch.export.Dim(name, min=1, max=64) for axis, name in names.items()},)
-    program = torch.export.export(DGMP(), (torch.rand(2, 20, 3, 3),), dynamic_shapes=shapes)
+    program = torch.export.export(pool, (torch.rand(2, 20, 3, 3),), dynamic_shapes=shapes)
     for shape in [(3, 20, 2, 3), (1, 20, 5, 3), (2, 20, 30, 40)]:  # either side of N = D
         x = torch.rand(shape)
-        torch.testing.assert_close(program.module()(x), DGMP()(x))
+        torch.testing.assert_close(program.module()(x), pool(x))
 
 
 @pytest.mark.parametrize("shape", [(2, 5, 3), (2, 3, 5)])
-def test_functional_transforms(shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("relative", [False, True])
+def test_functional_transforms(shape: tuple[int, int, int], relative: bool) -> None:
     torch.manual_seed(2)
     phis = torch.rand(4, *shape, dtype=torch.float64)
     lambdas = torch.rand(4, dtype=torch.float64) + 0.1
 
+    pool = partial(generalized_max_pool, relative=relative)
+
     def loss(phi: Tensor, lambda_: Tensor) -> Tensor:
-        return generalized_max_pool(phi, lambda_).square().sum()
+        return pool(phi, lambda_).square().sum()
 
     def by_lu(phi: Tensor, lambda_: Tensor) -> Tensor:
+        if relative:
+            lambda_ = lambda_ * phi.square().sum(dim=(1, 2))[:, None, None] / shape[2]
         gram = phi @ phi.mT + lambda_ * torch.eye(shape[1], dtype=phi.dtype)
         return torch.linalg.solve(gram, phi.sum(dim=2, keepdim=True)).square().sum()
 
-    one_by_one = [generalized_max_pool(p, r) for p, r in zip(phis, lambdas, strict=True)]
-    mapped = vmap(generalized_max_pool)(phis, lambdas)
+    one_by_one = [pool(p, r) for p, r in zip(phis, lambdas, strict=True)]
+    mapped = vmap(pool)(phis, lambdas)
     torch.testing.assert_close(mapped, torch.stack(one_by_one))
     masks = torch.rand(4, shape[0], shape[2]) > 0.3
     masks[..., 0] = True
-    masked = vmap(lambda phi, mask: generalized_max_pool(phi, 0.5, mask=mask))(phis, masks)
-    torch.testing.assert_close(masked[3], generalized_max_pool(phis[3], 0.5, mask=masks[3]))
-    over_lambda = vmap(generalized_max_pool, (None, 0))(phis[0], lambdas)
-    torch.testing.assert_close(over_lambda[1], generalized_max_pool(phis[0], lambdas[1]))
+    masked = vmap(lambda phi, mask: pool(phi, 0.5, mask=mask))(phis, masks)
+    torch.testing.assert_close(masked[3], pool(phis[3], 0.5, mask=masks[3]))
+    over_lambda = vmap(pool, (None, 0))(phis[0], lambdas)
+    torch.testing.assert_close(over_lambda[1], pool(phis[0], lambdas[1]))
 
     found = vmap(grad(loss, argnums=(0, 1)))(phis, lambdas)
     for i in range(4):
@@ -148,18 +159,18 @@ def test_functional_transforms(shape: tuple[int, int, int]) -> None:
     torch.testing.assert_close(second, jacrev(jacrev(by_lu))(phis[0], lambdas[0]))
 
 
-@pytest.mark.parametrize("name", POOLINGS)
+@pytest.mark.parametrize("name", LAYERS)
 def test_copies_and_stand_ins(name: str) -> None:
-    pool = build_pooling(name)
+    pool = LAYERS[name]()
     for other in (copy.deepcopy(pool), pickle.loads(pickle.dumps(pool))):
         assert torch.equal(other(X), pool(X))
         assert repr(other) == repr(pool)
     parameters = {key: value + 1 for key, value in pool.state_dict().items()}
-    moved = build_pooling(name)
+    moved = LAYERS[name]()
     moved.load_state_dict(parameters)
     torch.testing.assert_close(functional_call(pool, parameters, (X,)), moved(X))
     with torch.device("meta"):
-        meta = build_pooling(name)
+        meta = LAYERS[name]()
     assert meta(X.to("meta")).shape == (2, 6)
     assert "meta" in repr(meta) or not parameters
 
@@ -182,6 +193,13 @@ def run_onnx(file, x: Tensor) -> Tensor:
 def test_onnx(name: str, tmp_path) -> None:
     to_onnx(build_pooling(name), tmp_path / "pool.onnx", X)
     torch.testing.assert_close(run_onnx(tmp_path / "pool.onnx", X), build_pooling(name)(X))
+
+
+def test_onnx_of_relative_lambda(tmp_path) -> None:
+    to_onnx(DGMP(relative=True, cg_iterations=8), tmp_path / "pool.onnx", X)
+    for x in (X, 1e3 * X):
+        found = run_onnx(tmp_path / "pool.onnx", x)
+        torch.testing.assert_close(found, DGMP(relative=True)(x), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -221,6 +239,7 @@ class CallsTheFunctions(nn.Module):
             alpha,
             generalized_max_pool(self.phi, self.lambda_),
             functional.generalized_max_pool(self.phi, 2.0, mask=mask),
+            functional.generalized_max_pool(self.phi, self.lambda_, mask=mask, relative=True),
             functional.average_pool(phi, mask=mask),
             functional.sum_pool(phi, mask=mask),
             functional.max_pool(phi, mask=mask),
@@ -239,7 +258,7 @@ def test_fx_traces_the_functions() -> None:
     module, arguments = CallsTheFunctions(), (1 + X.flatten(2), MASK.flatten(1))
     traced = fx.symbolic_trace(module)
     called = [node.target for node in traced.graph.nodes if node.op == "call_function"]
-    assert called.count(generalized_max_pool) == 3
+    assert called.count(generalized_max_pool) == 4
     again = fx.symbolic_trace(pickle.loads(pickle.dumps(traced)))
     for graph in (traced, again):
         assert_equal(graph(*arguments), module(*arguments))
@@ -252,15 +271,15 @@ def test_fx_traces_the_functions() -> None:
     assert torch.equal(found[0], wanted[0])
 
 
-@pytest.mark.parametrize("name", POOLINGS)
+@pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_fx_traces_a_layer(name: str, channels_last: bool) -> None:
-    pool = build_pooling(name, channels_last=channels_last)
+    pool = LAYERS[name](channels_last=channels_last)
     traced = fx.symbolic_trace(fx.symbolic_trace(pool))
     x = X.movedim(1, -1) if channels_last else X
     for arguments in ({}, {"mask": MASK}):
         assert torch.equal(traced(x, **arguments), pool(x, **arguments))
-    if name == "dgmp":
+    if "dgmp" in name:
         arguments = {"mask": MASK, "lambda_": 5.0, "return_weights": True}
         assert_equal(traced(x, **arguments), pool(x, **arguments))
     torch.compiler.reset()
