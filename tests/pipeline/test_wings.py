@@ -17,6 +17,7 @@ WINGS = (
     "dgmp/images",
     "dgmp/pooling",
     "dgmp/metrics",
+    "dgmp/encoding",
     "dgmp/learning",
     "dgmp/analysis",
     "pipeline/shared",
