@@ -13,7 +13,7 @@ ITERATIONS = 10
 DAMPING = 0.5
 
 
-def democratic_weights(phi: Tensor, mask: Tensor, *, iterations: int = ITERATIONS) -> Tensor:
+def democratic_weights(phi: Tensor, *, iterations: int = ITERATIONS) -> Tensor:
     r"""Weights w with :math:`w_i \sum_j w_j \max(\phi_i^T \phi_j, 0) = 1` for every i.
 
     Approximated by so many damped steps of Sinkhorn's scaling (Jégou and Zisserman, "Triangulation
@@ -21,18 +21,16 @@ def democratic_weights(phi: Tensor, mask: Tensor, *, iterations: int = ITERATION
     need not have such weights; they count as zero, as there.
 
     Args:
-        phi: Descriptors, (B, D, N).
-        mask: True at the locations that count, (B, N).
+        phi: Descriptors, (B, D, N), padded with zeros where samples have fewer than N.
         iterations: Steps.
 
     Returns:
-        Weights (B, N), zero where masked and for a descriptor of zeros.
+        Weights (B, N), zero for a descriptor of zeros.
 
     >>> phi = torch.tensor([[[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])  # the first twice
-    >>> democratic_weights(phi, torch.ones(1, 3, dtype=torch.bool))
+    >>> democratic_weights(phi)
     tensor([[0.7071, 0.7071, 1.0000]])
     """
-    phi = phi.masked_fill(~mask[:, None], 0)
     kernel = torch.bmm(phi.mT, phi).clamp_(min=0)
     counts = kernel.diagonal(dim1=1, dim2=2) > 0
     weights = counts.to(phi.dtype)

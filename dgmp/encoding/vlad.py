@@ -24,6 +24,10 @@ from dgmp.encoding.residual_pooling import (
 # Local descriptors in a step of k-means.
 KMEANS_BATCH = 10_000
 
+# Pages of which the centres are pooled together. `gmp` of 100 centres and 2,000 descriptors of 128
+# entries takes 7.5 ms a page one by one, 4.6 five at once, 3.8 ten and 3.4 twenty (one thread).
+PAGES_AT_ONCE = 20
+
 
 @dataclass(frozen=True)
 class WeightedResiduals:
@@ -47,7 +51,7 @@ class VLAD(TransformerMixin, BaseEstimator):
     weights in place of the sum. `fit` draws a sample of local descriptors, equally many of each
     page as far as it has them, finds their principal components, and clusters them. Another order
     of the pages draws another sample. `transform` gives each page a row that depends on that page
-    alone, without power norm or l2 norm; `PowerNorm` follows.
+    alone, up to rounding, without power norm or l2 norm; `PowerNorm` follows.
 
     A page of fewer than `least` local descriptors gives a row of zeros: it holds too little to be
     compared with others.
@@ -150,12 +154,15 @@ class VLAD(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         self._check_parameters()
-        count, centres, width = self.vocabularies_.shape
-        rows = np.zeros((len(pages), count, centres, width), np.float32)
-        for row, vectors in zip(rows, _checked(pages, len(self.mean_)), strict=True):
-            if len(vectors) >= self.least:
-                for part, vocabulary in zip(row, self.vocabularies_, strict=True):
-                    part[:] = self._encode(self._project(vectors), vocabulary)[0]
+        checked = _checked(pages, len(self.mean_))
+        rows = np.zeros((len(pages), *self.vocabularies_.shape), np.float32)
+        enough = [i for i, vectors in enumerate(checked) if len(vectors) >= self.least]
+        for start in range(0, len(enough), PAGES_AT_ONCE):
+            block = enough[start : start + PAGES_AT_ONCE]
+            vectors = self._project(np.concatenate([checked[i] for i in block]))
+            page = np.repeat(np.arange(len(block)), [len(checked[i]) for i in block])
+            for v, vocabulary in enumerate(self.vocabularies_):
+                rows[block, v] = self._encode(vectors, vocabulary, page, len(block))[0]
         return rows.reshape(len(pages), -1)
 
     def weights(self, page: np.ndarray) -> WeightedResiduals:
@@ -164,11 +171,17 @@ class VLAD(TransformerMixin, BaseEstimator):
         The part of the row that belongs to centre k of vocabulary v is the sum of
         `weights[v, i] * residuals[v, i]` over all i with `centres[v, i] == k`. All weights of a
         page of fewer than `least` local descriptors are 0.
+
+        Raises:
+            ValueError, NotFittedError: As for `transform`.
         """
         check_is_fitted(self)
         self._check_parameters()
         vectors = self._project(_checked([page], len(self.mean_))[0])
-        parts = [self._encode(vectors, vocabulary)[1:] for vocabulary in self.vocabularies_]
+        alone = np.zeros(len(vectors), np.intp)
+        parts = [
+            self._encode(vectors, vocabulary, alone, 1)[1:] for vocabulary in self.vocabularies_
+        ]
         nearest, weights, residuals = (np.stack(part) for part in zip(*parts, strict=True))
         if len(vectors) < self.least:
             weights = np.zeros_like(weights)
@@ -185,19 +198,20 @@ class VLAD(TransformerMixin, BaseEstimator):
         return projected
 
     def _encode(
-        self, vectors: np.ndarray, vocabulary: np.ndarray
+        self, vectors: np.ndarray, vocabulary: np.ndarray, page: np.ndarray, pages: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Rows (pages, K, d), and nearest centre, weight and residual of each descriptor."""
         nearest = assign(vectors, vocabulary)
         residuals = residuals_of(vectors, vocabulary, nearest, self.residuals)
         pooled, weights = pool_residuals(
             residuals,
-            nearest,
-            len(vocabulary),
+            nearest + len(vocabulary) * page,
+            len(vocabulary) * pages,
             pooling=self.pooling,
             lambda_=self.lambda_,
             relative=self.relative,
         )
-        return pooled, nearest, weights, residuals
+        return pooled.reshape(pages, *vocabulary.shape), nearest, weights, residuals
 
     def _check_parameters(self) -> None:
         for name, known in (("pooling", Pooling), ("residuals", Residuals)):

@@ -9,10 +9,6 @@ def positive(seed: int, samples: int = 3, width: int = 6, count: int = 8) -> tor
     return torch.rand(samples, width, count, generator=generator, dtype=torch.float64) + 0.1
 
 
-def everywhere(phi: torch.Tensor) -> torch.Tensor:
-    return torch.ones(phi.shape[0], phi.shape[2], dtype=torch.bool)
-
-
 def looped(vectors: list[list[float]], iterations: int) -> list[float]:
     """Algorithm 1 of Jégou and Zisserman 2014 as plain loops."""
     n = len(vectors)
@@ -30,7 +26,7 @@ def looped(vectors: list[list[float]], iterations: int) -> list[float]:
 @pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_oracle_loops(iterations, shift):
     phi = positive(0) - shift  # shifted, with negative products
-    weights = democratic_weights(phi, everywhere(phi), iterations=iterations)
+    weights = democratic_weights(phi, iterations=iterations)
     for sample, found in zip(phi, weights, strict=True):
         expected = looped(sample.T.tolist(), iterations)
         torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
@@ -38,7 +34,7 @@ def test_oracle_loops(iterations, shift):
 
 def test_every_descriptor_contributes_alike():
     phi = positive(1)
-    weights = democratic_weights(phi, everywhere(phi), iterations=200)
+    weights = democratic_weights(phi, iterations=200)
     kernel = phi.mT @ phi
     shares = weights * (kernel @ weights.unsqueeze(2)).squeeze(2)
     torch.testing.assert_close(shares, torch.ones_like(shares))
@@ -46,29 +42,24 @@ def test_every_descriptor_contributes_alike():
 
 def test_ten_steps_are_near_the_solution():
     phi = positive(2, count=30)
-    weights = democratic_weights(phi, everywhere(phi))
-    limit = democratic_weights(phi, everywhere(phi), iterations=500)
+    weights = democratic_weights(phi)
+    limit = democratic_weights(phi, iterations=500)
     torch.testing.assert_close(weights, limit, rtol=0.01, atol=0)
 
 
-def test_what_is_masked_does_not_count():
+def test_padding_with_zeros_changes_nothing():
     phi = positive(3)
-    mask = everywhere(phi)
-    mask[0, 5:] = False
-    mask[1, ::2] = False
-    phi[0, :, 5:] = torch.inf
-    weights = democratic_weights(phi, mask)
-    assert not weights[~mask].any()
-    for sample, keep, found in zip(phi, mask, weights, strict=True):
-        alone = sample[:, keep].unsqueeze(0)
-        torch.testing.assert_close(found[keep], democratic_weights(alone, everywhere(alone))[0])
+    padded = torch.cat([phi, torch.zeros(3, 6, 4, dtype=phi.dtype)], dim=2)
+    weights = democratic_weights(padded)
+    assert not weights[:, 8:].any()
+    torch.testing.assert_close(weights[:, :8], democratic_weights(phi))
 
 
 def test_descriptors_of_zeros_weigh_nothing():
     phi = positive(4)
     phi[0, :, 2] = 0
     phi[1] = 0
-    weights = democratic_weights(phi, everywhere(phi))
+    weights = democratic_weights(phi)
     assert weights.isfinite().all()
     assert weights[0, 2] == 0
     assert not weights[1].any()
