@@ -1,0 +1,1 @@
+"""From the local descriptors or the pixels of a page to one descriptor of the page."""
