@@ -20,7 +20,7 @@ _REACH = 4
 
 
 def obif_columns(
-    page: np.ndarray, sigmas: tuple[float, float] = (2, 4), epsilon: float = 0.1
+    page: np.ndarray, sigmas: tuple[float, float] = (1, 4), epsilon: float = 0.1
 ) -> np.ndarray:
     """Joint histogram of the oBIF codes of a pixel at two scales, without flat pixels.
 
@@ -90,7 +90,7 @@ def basic_image_features(page: np.ndarray, sigma: float, epsilon: float) -> np.n
         (LIGHT_LINES, (spread - trace) * math.sqrt(0.5)),
         (SADDLES, spread),
     ):
-        codes[response > largest] = code
+        np.copyto(codes, np.uint8(code), where=response > largest)
         np.maximum(largest, response, out=largest)
     where = np.nonzero(codes == SLOPES)
     codes[where] += _bins(np.arctan2(-to_bottom[where], to_right[where]), math.tau, 8)

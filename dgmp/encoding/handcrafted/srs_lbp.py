@@ -60,10 +60,11 @@ def _patterns(page: np.ndarray, radius: int) -> np.ndarray:
         counts = cv2.calcHist([cv2.absdiff(sample, centres)], [0], None, [256], [0, 256])
         differences += counts.reshape(-1).astype(np.int64)
     threshold = _otsu(differences)
-    patterns = np.zeros(centres.shape, np.uint8)
+    patterns: np.ndarray = np.zeros(centres.shape, np.uint8)
     for k, sample in enumerate(samples):
         lighter = cv2.subtract(sample, centres)
-        patterns |= (lighter > threshold).view(np.uint8) << k
+        bit = cv2.threshold(lighter, threshold, 1 << k, cv2.THRESH_BINARY)[1]
+        patterns = cv2.bitwise_or(patterns, bit)
     return patterns
 
 

@@ -27,7 +27,7 @@ def page_of(ink: np.ndarray) -> np.ndarray:
     return np.where(ink, np.uint8(0), np.uint8(255))
 
 
-def blobs(shape: tuple[int, int] = (90, 110)) -> np.ndarray:
+def blobs(shape: tuple[int, int] = (60, 80)) -> np.ndarray:
     noise = np.random.default_rng(1).normal(size=shape)
     return page_of(ndimage.gaussian_filter(noise, 3) > 0.02)
 
@@ -119,7 +119,7 @@ def test_oracle_codes_by_loops(sigma, epsilon):
     page = blobs()
     expected = codes_by_loops(page, sigma, epsilon)
     found = basic_image_features(page, sigma, epsilon)
-    assert set(np.unique(found)) == set(range(CODES))
+    assert len(np.unique(expected)) > 20
     # SciPy samples the derivatives of a Gaussian without making them exact.
     assert (found == expected).mean() > 0.97
 
