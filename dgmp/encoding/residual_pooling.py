@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from dgmp.encoding.democratic import democratic_weights
 from dgmp.pooling.functional import generalized_max_pool
@@ -77,21 +76,15 @@ def pool_residuals(
             alpha = democratic_weights(phi)
             xi = torch.bmm(phi, alpha.unsqueeze(2)).squeeze(2)
         else:
-            # Zeros add nothing to the system but lambda, so that a mask would change nothing.
-            ridge = _relative(lambda_, phi, members) if relative else lambda_
-            xi, alpha = generalized_max_pool(phi, ridge, return_weights=True)
+            # Zeros add nothing to the system but lambda: only the mean energy needs a mask.
+            mask = torch.from_numpy(members >= 0) if relative else None
+            xi, alpha = generalized_max_pool(
+                phi, lambda_, mask=mask, relative=relative, return_weights=True
+            )
         pooled[which] = xi.numpy()
         within = members >= 0
         weights[members[within]] = alpha.numpy()[within]
     return pooled, weights
-
-
-def _relative(lambda_: float, phi: Tensor, members: np.ndarray) -> Tensor:
-    """lambda_ times the mean squared length of the residuals of a centre, (B,)."""
-    counts = torch.from_numpy((members >= 0).sum(axis=1))
-    mean = phi.square().sum(dim=(1, 2)) / counts
-    # A centre of zero residuals has any ridge: its pooled residual is zero.
-    return lambda_ * torch.where(mean > 0, mean, 1)
 
 
 def _batches(nearest: np.ndarray, centres: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -14,7 +14,9 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from dgmp.encoding.exemplar_svm import ExemplarSVM
+from dgmp.encoding.local_descriptors import LocalDescriptors
 from dgmp.encoding.power_norm import PowerNorm
+from dgmp.encoding.vlad import VLAD
 from dgmp.encoding.whitening import Whitening
 from dgmp.files import whole_folder
 
@@ -22,8 +24,10 @@ from dgmp.files import whole_folder
 # attributes that end in an underscore: numbers, text, lists of them, arrays, or estimators.
 CLASSES: dict[str, type[BaseEstimator]] = {
     "ExemplarSVM": ExemplarSVM,
+    "LocalDescriptors": LocalDescriptors,
     "Pipeline": Pipeline,
     "PowerNorm": PowerNorm,
+    "VLAD": VLAD,
     "Whitening": Whitening,
 }
 

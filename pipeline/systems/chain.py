@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmp.encoding import ExemplarSVM, PowerNorm, Whitening, rerank, without_information
+from dgmp.encoding import ExemplarSVM, PowerNorm, Whitening, cosine_distances, rerank
 from pipeline.shared.settings.systems import Chain, Step, System
 
 Floats = NDArray[np.float32]
@@ -47,12 +47,3 @@ def climb(system: System, chain: Chain, vectors: PageVectors) -> Iterator[tuple[
     exemplars = ExemplarSVM(chain.c).fit(train).transform(test)
     yield "esvm", cosine_distances(exemplars)
     yield "reranked", rerank(exemplars, "sgr", **chain.rerank.model_dump())
-
-
-def cosine_distances(descriptors: NDArray[np.floating]) -> Floats:
-    """(n, n), one minus the cosine of unit vectors; infinite from and to a page of zeros."""
-    distances = (1 - descriptors @ descriptors.T).astype(np.float32)
-    empty = without_information(descriptors)
-    distances[empty] = np.inf
-    distances[:, empty] = np.inf
-    return distances

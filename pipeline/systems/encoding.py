@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from dgmp.encoding.handcrafted import FEATURES, distance_matrix
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 from dgmp.encoding import VLAD, save, without_information
+from dgmp.encoding.handcrafted import FEATURES, distance_matrix
 from pipeline.shared.page_lists import Page, read_pages
 from pipeline.shared.settings.params import Params
 from pipeline.shared.settings.systems import LocalSystem, NetworkSystem, PageSystem

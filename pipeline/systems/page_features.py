@@ -7,9 +7,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from dgmp.encoding.handcrafted import FEATURES
 from numpy.typing import NDArray
 
+from dgmp.encoding.handcrafted import FEATURES
 from dgmp.images.negatives import turn_positive
 from dgmp.images.reading import read_gray
 from pipeline.shared.page_lists import read_pages
@@ -34,9 +34,9 @@ def page_features(params: Params, feature: str) -> NDArray[np.float32]:
 def _of_page(feature: str, settings: Binarize, job: tuple[Path, Path]) -> NDArray[np.float32]:
     """A feature by what it looks at: the binary page, the grey one at its size, or both."""
     entry = FEATURES[feature]
-    binary = read_gray(job[0])
-    if entry.needs == "binary":
-        return entry.function(binary)
-    grey, _ = turn_positive(read_gray(job[1]), settings.negative)
-    grey = cv2.resize(grey, binary.shape[::-1], interpolation=cv2.INTER_AREA)
-    return entry.function(grey, binary)
+    pages = {"binary": read_gray(job[0])}
+    if "grey" in entry.needs:
+        grey, _ = turn_positive(read_gray(job[1]), settings.negative)
+        size = pages["binary"].shape[::-1]
+        pages["grey"] = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    return entry.function(*(pages[need] for need in entry.needs))
