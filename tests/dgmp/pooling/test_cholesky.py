@@ -36,11 +36,13 @@ def test_no_jitter_without_need() -> None:
 @pytest.mark.parametrize(("n", "first"), [(3, 0), (120, 0), (120, 100)])
 def test_only_the_failing_sample_is_retried_with_a_warning(n: int, first: int) -> None:
     x = singular(n, first)
-    with pytest.warns(NumericalWarning, match=r"1 of 3 .* added 1e-06 of"):
-        factors = gram_cholesky(x, RIDGE)
-    good = torch.tensor([0, 2])
-    assert torch.equal(factors[good], gram_cholesky(x[good], RIDGE))
     gram = x[1].T @ x[1]
+    # Whether the smallest pivots round to below zero depends on the processor: make sure of it.
+    ridge = torch.stack([RIDGE, -5e-7 * gram.diagonal().mean(), RIDGE])[:, None, None]
+    with pytest.warns(NumericalWarning, match=r"1 of 3 .* added 1e-06 of"):
+        factors = gram_cholesky(x, ridge)
+    good = torch.tensor([0, 2])
+    assert torch.equal(factors[good], gram_cholesky(x[good], ridge[good]))
     deviation = (factors[1] @ factors[1].T - gram).abs().max()
     assert deviation < 1e-5 * gram.diagonal().mean()
 
