@@ -85,6 +85,7 @@ def test_the_minimum_is_reached_from_every_guess(C, guess):
         ({"groups": [0, 1]}, {}, r"groups must be \(24,\), .* got shape \(2,\)"),
         ({"groups": [0] * 24}, {"groups": [1, 0] * 12}, "page 1 has no negatives"),
         ({"groups": [0] * 24}, {"groups": [1]}, r"groups must be \(24,\)"),
+        ({"groups": [0] * 24}, {"groups": ["0"] * 24}, "groups must be of one kind"),
         ({}, {"groups": [0] * 24}, "not for the training pages: give both"),
     ],
 )
