@@ -105,6 +105,11 @@ class ExemplarSVM(TransformerMixin, BaseEstimator):
                 "groups were given for the pages, but not for the training pages: give both, "
                 "fit(X, groups=...) and transform(X, groups=...)"
             )
+        if (own.dtype.kind in "biuf") != (self.groups_.dtype.kind in "biuf"):
+            raise ValueError(
+                f"groups must be of one kind, numbers or text, got {own.dtype} for the pages and "
+                f"{self.groups_.dtype} for the training pages"
+            )
         return self._encode(descriptors, own[:, None] != self.groups_)
 
     def fit_transform(

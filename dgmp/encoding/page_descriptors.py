@@ -7,6 +7,7 @@ step keeps it so: it takes part in no fit, is no page's neighbour, and is ranked
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +18,7 @@ from dgmp.metrics.distances import Floats, as_points, distance_rows
 
 Descriptors = NDArray[np.floating]
 Distances = NDArray[np.float32]
+Precision = TypeVar("Precision", bound=np.floating)
 
 # Of a page without information to every other page: the cosine distance of opposite descriptors.
 LARGEST_DISTANCE = 2.0
@@ -43,10 +45,10 @@ def without_information(descriptors: NDArray[np.generic]) -> NDArray[np.bool_]:
     >>> without_information(np.array([[0.0, 0.0], [3.0, 4.0]]))
     array([ True, False])
     """
-    return ~descriptors.any(axis=1)
+    return np.logical_not(descriptors.any(axis=1))
 
 
-def l2_normalize(descriptors: Descriptors) -> Descriptors:
+def l2_normalize(descriptors: NDArray[Precision]) -> NDArray[Precision]:
     """Divide each row by its length; a row of zeros stays one.
 
     >>> l2_normalize(np.array([[0.0, 0.0], [3.0, 4.0]]))
@@ -58,7 +60,7 @@ def l2_normalize(descriptors: Descriptors) -> Descriptors:
     scaled = descriptors / np.where(peaks > 0, peaks, 1)[:, None]
     lengths = np.sqrt(np.einsum("nd,nd->n", scaled, scaled))
     scaled /= np.where(lengths > 0, lengths, 1)[:, None]
-    return scaled
+    return cast(NDArray[Precision], scaled)
 
 
 def cosine_distances(descriptors: ArrayLike) -> Distances:
@@ -100,7 +102,7 @@ def among_informative(
     matrix = np.full((len(points), len(points)), LARGEST_DISTANCE, dtype=np.float32)
     if not blank.any():
         matrix[:] = distances(points)
-    else:
+    elif not blank.all():
         informative = np.flatnonzero(~blank)
         matrix[np.ix_(informative, informative)] = distances(points[informative])
     np.fill_diagonal(matrix, 0)

@@ -31,7 +31,7 @@ class Whitening(TransformerMixin, BaseEstimator):
     The directions lie in the span of the training pages. With n of them (pages without information
     left out) there are at most n - 1, and fewer if pages are linearly dependent: asking for more
     components is no error, `len(components_)` says how many there are. Pages without information
-    stay zero.
+    stay zero; a page equal to the mean becomes one.
 
     Args:
         components: How many directions to keep, those of the largest eigenvalues; None keeps all.

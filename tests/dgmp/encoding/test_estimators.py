@@ -13,14 +13,7 @@ ESTIMATORS = [PowerNorm(), Whitening(), ExemplarSVM()]
 PAGES = np.random.default_rng(0).normal(size=(12, 40))
 
 
-def expected_failures(estimator):
-    if not isinstance(estimator, ExemplarSVM):
-        return {}
-    own = "fit_transform leaves a page out of its own negatives, which transform cannot know"
-    return {"check_transformer_general": own, "check_transformer_data_not_an_array": own}
-
-
-@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
+@parametrize_with_checks(ESTIMATORS)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 

@@ -14,7 +14,7 @@ def pages(seed, writers=8, each=3, width=60):
 
 
 def by_library(exemplar, negatives, C):
-    svm = LinearSVC(C=C, class_weight="balanced", dual=True, tol=1e-12, max_iter=10**7)
+    svm = LinearSVC(C=C, class_weight="balanced", dual=False, tol=1e-12)
     svm.fit(np.vstack([exemplar, negatives]), [1] + [0] * len(negatives))
     return svm.coef_[0] / np.linalg.norm(svm.coef_)
 
@@ -25,7 +25,7 @@ def test_agrees_with_scikit_learn_on_full_vectors(C, width):
     train, test = pages(0, width=width), pages(1, writers=3, width=width)
     encoded = ExemplarSVM(C).fit(train).transform(test)
     for exemplar, row in zip(test, encoded, strict=True):
-        np.testing.assert_allclose(row, by_library(exemplar, train, C), atol=1e-6)
+        np.testing.assert_allclose(row, by_library(exemplar, train, C), atol=1e-7)
 
 
 def test_pages_of_the_own_group_are_no_negatives():
@@ -34,7 +34,7 @@ def test_pages_of_the_own_group_are_no_negatives():
     encoded = svm.transform(train, groups=names)
     for page in (0, 7, 23):
         expected = by_library(train[page], train[names != names[page]], 10.0)
-        np.testing.assert_allclose(encoded[page], expected, atol=1e-6)
+        np.testing.assert_allclose(encoded[page], expected, atol=1e-7)
     np.testing.assert_array_equal(ExemplarSVM().fit_transform(train, groups=names), encoded)
     # Of pages of other writers all are negatives.
     test = pages(3, writers=2)
@@ -49,7 +49,7 @@ def test_a_training_page_is_not_its_own_negative():
     encoded = ExemplarSVM().fit_transform(train)
     assert not encoded[3].any()
     others = np.delete(train, [3, 5], axis=0)
-    np.testing.assert_allclose(encoded[5], by_library(train[5], others, 10.0), atol=1e-6)
+    np.testing.assert_allclose(encoded[5], by_library(train[5], others, 10.0), atol=1e-7)
 
 
 def test_many_pages_are_encoded_in_blocks(monkeypatch):
@@ -61,7 +61,7 @@ def test_many_pages_are_encoded_in_blocks(monkeypatch):
     np.testing.assert_allclose(svm.transform(test, groups=names), whole, atol=1e-12)
 
 
-@pytest.mark.parametrize("C", [1e-4, 1.0, 1e4, 1e7])
+@pytest.mark.parametrize("C", [1e-4, 1.0, 100.0, 1e5])
 @pytest.mark.parametrize("guess", [0, 1, 2])
 def test_the_minimum_is_reached_from_every_guess(C, guess):
     # Overlapping classes, and more pages than dimensions: the set inside the margin changes a lot.
@@ -85,6 +85,7 @@ def test_the_minimum_is_reached_from_every_guess(C, guess):
         ({"groups": [0, 1]}, {}, r"groups must be \(24,\), .* got shape \(2,\)"),
         ({"groups": [0] * 24}, {"groups": [1, 0] * 12}, "page 1 has no negatives"),
         ({"groups": [0] * 24}, {"groups": [1]}, r"groups must be \(24,\)"),
+        ({"groups": [0] * 24}, {"groups": ["0"] * 24}, "groups must be of one kind"),
         ({}, {"groups": [0] * 24}, "not for the training pages: give both"),
     ],
 )

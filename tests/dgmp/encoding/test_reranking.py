@@ -175,3 +175,8 @@ def test_bad_settings(method, settings, message):
 def test_bad_descriptors():
     with pytest.raises(ValueError, match="page 1 is not finite"):
         rerank([[1.0], [np.inf]], "sgr")
+
+
+@pytest.mark.parametrize("method", FORMULAS)
+def test_pages_all_without_information(method):
+    assert rerank(np.zeros((2, 3)), method).tolist() == [[0, 2], [2, 0]]
