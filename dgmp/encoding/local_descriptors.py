@@ -24,8 +24,9 @@ FIRST_BLUR = 1.6
 LAYERS = 3
 
 # Size of a keypoint on the contour or the grid in stroke widths; its descriptor covers six times
-# that. Not measured yet.
-SIZE_IN_STROKES = 1.5
+# that. With 1, 1.5, 2, 3 and 4 contour descriptors of 137 pages of 30 training writers of
+# manuscripts, summed by VLAD, gave 81, 76, 76, 77 and 78 mAP.
+SIZE_IN_STROKES = 1.0
 
 
 @dataclass(frozen=True)

@@ -139,9 +139,9 @@ def test_octaves_have_the_blur_of_the_size(size):
     octave -= 256 if octave > 127 else 0
     assert octave >= -1
     assert 1 <= layer <= LAYERS
-    nearest = max(FIRST_BLUR * 2 ** (octave + layer / LAYERS), 0)
+    blur = FIRST_BLUR * 2 ** (octave + layer / LAYERS)
     smallest = FIRST_BLUR * 2 ** (-1 + 1 / LAYERS)
-    assert max(size / 2, smallest) / nearest == pytest.approx(1, abs=0.13)
+    assert max(size / 2, smallest) / blur == pytest.approx(1, abs=0.13)
 
 
 @pytest.mark.parametrize("kind", KINDS)
