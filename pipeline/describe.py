@@ -44,12 +44,11 @@ def main() -> None:
             seconds = {"seconds": round(time.perf_counter() - clock, 1), "pages": len(pages)}
             (folder / task / "seconds.json").write_text(json.dumps(seconds) + "\n", "utf-8")
             log.info(
-                "describe %s: %d local descriptors of %d pages, %d pages with fewer than %d",
+                "describe %s: %d local descriptors of %d pages, %d at least",
                 task,
                 counts.sum(),
                 len(pages),
-                (counts < settings.least).sum(),
-                settings.least,
+                counts.min(initial=settings.most),
             )
 
 

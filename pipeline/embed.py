@@ -18,10 +18,8 @@ from pipeline.training.page_vectors import EmbedJob, embed_pages
 def main() -> None:
     params = load_params()
     name = sys.argv[1] if len(sys.argv) == 2 else ""
-    if name not in params.embed.cells:
-        raise ParamsError(
-            f"cell {name!r} is not one of embed.cells: {', '.join(params.embed.cells)}"
-        )
+    if name not in params.embedded:
+        raise ParamsError(f"cell {name!r} is not one of embedded: {', '.join(params.embedded)}")
     seeds = params.active.writers.seeds
     jobs = [EmbedJob(params, name, seed) for seed in seeds]
     workers = params.active.workers

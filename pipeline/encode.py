@@ -24,8 +24,8 @@ def main() -> None:
     system = params.systems[name]
     with whole_folder(params.data / "encode" / name) as folder:
         encode_system(params, name, folder)
-        if isinstance(system, LocalSystem) and system.scripts:
-            classify_scripts(params, system, folder)
+        if isinstance(system, LocalSystem) and system.script_c is not None:
+            classify_scripts(params, name, system, folder)
 
 
 if __name__ == "__main__":

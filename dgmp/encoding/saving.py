@@ -131,7 +131,8 @@ def _packed_estimator(
     if CLASSES.get(kind) is not type(estimator):
         raise ValueError(f"a {kind} cannot be saved, only {', '.join(CLASSES)}")
     parameters = estimator.get_params(deep=False)
-    fitted = {key: value for key, value in vars(estimator).items() if _is_fitted(key)}
+    state = vars(estimator).items()
+    fitted = {key: value for key, value in state if _is_fitted(key) and key not in parameters}
     return {
         "class": kind,
         "parameters": {k: _packed(v, f"{name}.{k}", arrays) for k, v in parameters.items()},

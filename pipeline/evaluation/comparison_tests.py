@@ -153,7 +153,8 @@ def _baselines(scores: pd.DataFrame) -> dict[str, str]:
 def _baselines_of_systems(params: Params) -> dict[str, str]:
     """The baseline of each system, step by step and for each script task."""
     runs = read_systems(params).drop_duplicates("cell")
-    of = {name: system.baseline for name, system in params.systems.items()}
+    rows = params.tables.table4
+    of = {name: rows[name].baseline if name in rows else None for name in params.systems}
     pairs = {
         cell: system_cell(str(of[system]), cell.removeprefix(f"{system}/"))
         for cell, system in runs[["cell", "system"]].to_numpy().tolist()

@@ -163,7 +163,7 @@ def _systems(
 ) -> Iterator[Line]:
     """Systems run here, under the name of what they are a run of; then those only cited."""
     cited = {system["name"]: system for system in measured.published["cited"][task]}
-    for name, system in params.systems.items():
+    for name, system in params.tables.table4.items():
         step = system.table2 if task == "writers" else task
         if step is None or (system_cell(name, step), scores[0]) not in measured.results:
             continue
@@ -191,14 +191,14 @@ def _ladder(params: Params, measured: Measured) -> Table:
     seconds = read_systems(params).groupby("cell")["seconds"].mean()
     scores: tuple[Score, ...] = ("mAP", "top1")
     lines = []
-    for name in params.tables.table4:
+    for name, row in params.tables.table4.items():
         cells = [system_cell(name, step) for step in STEPS]
         entries = tuple(
             measured.entry(params, "table4", cell, score) for cell in cells for score in scores
         )
         runs = measured.results[cells[0], "mAP"].runs
         spent = float(seconds[cells[-1]])
-        lines.append(Line(params.systems[name].title, entries, runs, seconds=spent))
+        lines.append(Line(row.title, entries, runs, seconds=spent))
     columns = tuple(Column(score, STEP_NAMES[step]) for step in STEPS for score in scores)
     section = Section(params.active.titles.writers, tuple(lines))
     caption = "Systems of writer retrieval, step by step"

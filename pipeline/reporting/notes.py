@@ -57,9 +57,9 @@ def ladder_notes(params: Params, table: Table) -> Table:
     """Table IV with its notes."""
     confidence, chain = params.compare.confidence, params.chain
     baselines = {
-        params.systems[name].title: params.systems[other].title
-        for name in params.tables.table4
-        if (other := params.systems[name].baseline) is not None
+        row.title: params.tables.table4[row.baseline].title
+        for row in params.tables.table4.values()
+        if row.baseline is not None
     }
     compared = "; ".join(f"{name} with {other}" for name, other in baselines.items())
     found = (

@@ -65,7 +65,7 @@ def encode_system(params: Params, name: str, folder: Path) -> None:
     (folder / "seconds.json").write_text(json.dumps(seconds, indent=1) + "\n", encoding="utf-8")
 
 
-def build_vlad(system: LocalSystem, least: int, seed: int) -> VLAD:
+def build_vlad(system: LocalSystem, seed: int) -> VLAD:
     """The encoder of a system, not fitted yet."""
     return VLAD(
         centres=system.centres,
@@ -76,7 +76,7 @@ def build_vlad(system: LocalSystem, least: int, seed: int) -> VLAD:
         residuals=system.residuals,
         vocabularies=system.vocabularies,
         sample=system.sample,
-        least=least,
+        least=system.least,
         seed=seed,
     )
 
@@ -88,20 +88,20 @@ def _runs(params: Params, name: str, folder: Path) -> Iterator[tuple[int, list[P
         yield 0, *_page_vectors(params, system)
         return
     source = params.data / system.input
-    for seed in tqdm(seeds, desc=system.title, unit="run", disable=None):
+    for seed in tqdm(seeds, desc=name, unit="run", disable=None):
         if isinstance(system, NetworkSystem):
             yield seed, *_network_vectors(source / f"seed{seed}.npz", system)
             continue
         train, test = (LocalStore(source / "writers", splits) for splits in (FITTED_ON, RANKED))
-        vlad = build_vlad(system, params.active.describe.least, seed).fit(train)
+        vlad = build_vlad(system, seed).fit(train)
         yield seed, test.pages, PageVectors(vlad.transform(train), vlad.transform(test))
         if seed == seeds[0]:
             save(vlad, folder / "encoder")
 
 
 def _page_vectors(params: Params, system: PageSystem) -> tuple[list[Page], PageVectors]:
-    pages = read_pages(params.data / "binarize" / "pages.csv")
-    features = page_features(params, system.feature)
+    pages = read_pages(params.data / system.input / "pages.csv")
+    features = page_features(params, system)
     ranked = np.array([page.split in RANKED for page in pages])
     train, test = features[~ranked], features[ranked]
     metric = FEATURES[system.feature].metric

@@ -16,14 +16,16 @@ from pipeline.shared.page_lists import read_pages
 from pipeline.shared.parallel import in_parallel
 from pipeline.shared.settings.data import Binarize
 from pipeline.shared.settings.params import Params
+from pipeline.shared.settings.systems import PageSystem
 
 
-def page_features(params: Params, feature: str) -> NDArray[np.float32]:
-    """A feature of all pages of binarize/pages.csv, (pages, D); too little ink: a row of zeros."""
-    binary = read_pages(params.data / "binarize" / "pages.csv")
+def page_features(params: Params, system: PageSystem) -> NDArray[np.float32]:
+    """A feature of all pages of `input`, (pages, D); a row of zeros for too little ink."""
+    source, feature = params.data / system.input, system.feature
+    binary = read_pages(source / "pages.csv")
     grey = read_pages(params.data / "acquire" / "writers.csv")
     jobs = [
-        (params.data / "binarize" / one.file, params.data / "acquire" / other.file)
+        (source / one.file, params.data / "acquire" / other.file)
         for one, other in zip(binary, grey, strict=True)
     ]
     work = partial(_of_page, feature, params.active.binarize)

@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 SCRIPT_TASKS: tuple[Task, ...] = ("scripts_a", "scripts_b")
 
 
-def classify_scripts(params: Params, system: LocalSystem, folder: Path) -> None:
+def classify_scripts(params: Params, name: str, system: LocalSystem, folder: Path) -> None:
     """Write <task>-seed<k>.npz for each script task and seed: logits, classes, labels and files.
 
-    C is the first of `chain.script_c` with the best accuracy on the pages of val; the SVM is then
+    C is the first of `script_c` with the best accuracy on the pages of val; the SVM is then
     fitted on train and val, as are the local descriptors' clusters.
     """
     for task in SCRIPT_TASKS:
@@ -35,12 +35,12 @@ def classify_scripts(params: Params, system: LocalSystem, folder: Path) -> None:
         labels = {
             split: np.array([page.label for page in store.pages]) for split, store in stores.items()
         }
-        for seed in params.active.encode.seeds:
-            vlad = build_vlad(system, params.active.describe.least, seed)
+        for seed in system.seeds:
+            vlad = build_vlad(system, seed)
             vlad.fit(LocalStore(source, ("train", "val")))
             norm = PowerNorm(system.power)
             rows = {split: norm.fit_transform(vlad.transform(s)) for split, s in stores.items()}
-            c = _best_c(params.chain.script_c, rows, labels)
+            c = _best_c(system.script_c or (1.0,), rows, labels)
             train = np.concatenate([rows["train"], rows["val"]])
             svm = _svm(c).fit(train, np.concatenate([labels["train"], labels["val"]]))
             np.savez(
@@ -50,7 +50,7 @@ def classify_scripts(params: Params, system: LocalSystem, folder: Path) -> None:
                 labels=labels["test"],
                 files=np.array([page.file for page in stores["test"].pages]),
             )
-            log.info("%s, %s seed %d: C = %g", system.title, task, seed, c)
+            log.info("%s, %s seed %d: C = %g", name, task, seed, c)
 
 
 def _best_c(

@@ -62,7 +62,9 @@ def embed_pages(job: EmbedJob) -> PageVectors:
                 whole.add(volume)
             rows.append((name, label, split, ""))
             patch.append((total / len(patches)).cpu().numpy())
-            page.append(whole.finish(job.params.embed.lambda_, relative=True).cpu().numpy())
+            page.append(
+                whole.finish(job.params.embedded[job.cell].lambda_, relative=True).cpu().numpy()
+            )
     return PageVectors(np.array(rows), *(np.stack(one).astype(np.float32) for one in (patch, page)))
 
 

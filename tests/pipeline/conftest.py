@@ -188,7 +188,7 @@ def write_system(params: Params, name: str, position: int) -> None:
             **distances,
         )
         seconds.append({"seed": seed, "encode": 4.0, **dict.fromkeys(STEPS, 0.5)})
-        if isinstance(system, LocalSystem) and system.scripts:
+        if isinstance(system, LocalSystem) and system.script_c:
             for task in ("scripts_a", "scripts_b"):
                 np.savez(folder / f"{task}-seed{seed}.npz", **predictions(task, rng, 2.0))
     (folder / "seconds.json").write_text(json.dumps(seconds), encoding="utf-8")

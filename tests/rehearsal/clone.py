@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 WRITERS, SCRIPTS = "writers-dgmp-1k-m01", ["scripts-a-dgmp-5k", "scripts-b-avg"]
 CELLS = [WRITERS, *SCRIPTS]
 UNTRAINED = "writers-avg-untrained"
+SYSTEMS = ["sift-gmp", "background", "dgmp"]
 PAGE = {"height": 96, "width": 120, "line_pitch": 24}
 
 
@@ -105,6 +106,14 @@ def toy(settings: dict[str, Any]) -> dict[str, Any]:
     poolings = {name: settings["poolings"][name] for name in sorted(used)}
     settings["poolings"] = poolings
     settings["tables"] = {"table1": [WRITERS], "table2": [WRITERS], "table3": SCRIPTS}
+    settings["tables"]["table4"] = {name: {"title": name} for name in SYSTEMS}
+    settings["systems"] = {name: settings["systems"][name] for name in SYSTEMS}
+    small = {"centres": 3, "sample": 500, "least": 4, "seeds": [0], "script_c": [1, 10]}
+    settings["systems"]["sift-gmp"] |= small
+    settings["chain"]["components"] = 4
+    settings["chain"]["rerank"]["k"] = 1
+    settings["embedded"] = {WRITERS: settings["embedded"][WRITERS]}
+    settings["defaults"]["describe"]["most"] = 100
     scripts = PAGE | {"train": 12, "validation": 12, "test": 12}
     writers = PAGE | {"train_scribes": 4, "train_pages": 2, "test_scribes": 2, "test_pages": 2}
     schedule = {"epochs": 2, "decay_start": 1, "evaluation_batch": 64}

@@ -62,7 +62,9 @@ def test_repro_makes_all_tables_and_figures(clone):
     assert set(stages) == STAGES
     assert stages.count("train") == len(CELLS)
     reports = clone.first_reports = clone.reports()
-    assert set(reports) >= {f"table{i}.{kind}" for i in (1, 2, 3) for kind in ("csv", "md", "tex")}
+    assert set(reports) >= {
+        f"table{i}.{kind}" for i in (1, 2, 3, 4) for kind in ("csv", "md", "tex")
+    }
     for name, content in reports.items():
         assert content, name
         if name.endswith(".csv"):
@@ -82,7 +84,7 @@ def test_repro_makes_all_tables_and_figures(clone):
     assert reports["table1.md"].startswith(b"# Table I")
     assert r"\begin{tabular}" in reports["table3.tex"].decode()
     metrics = clone.metrics()
-    assert set(metrics) == {"variant", "table1", "table2", "table3"}
+    assert set(metrics) == {"variant", "table1", "table2", "table3", "table4"}
     assert 0 <= metrics["table1"][WRITERS]["mAP"] <= 100
     assert 0 <= metrics["table3"][SCRIPTS[0]]["ensemble"] <= 100
 
@@ -138,7 +140,7 @@ def test_every_setting_reruns_what_reads_it(clone, dvc_home, tmp_path):
             # These two are in the names of files, too.
             reruns = (stale if last in ("task", "pooling") else stale_by_settings)(repo)
         # A source is read as the type of its section, with whatever else is read there.
-        section = resolved.removesuffix("source") if last == "source" else None
+        section = resolved.removesuffix(last) if last in ("source", "kind") else None
         readers = {
             name
             for name, keys in read.items()

@@ -15,6 +15,7 @@ from pipeline.shared.settings.base import (
     Settings,
     Task,
 )
+from pipeline.shared.settings.systems import SystemRow
 
 PoolingName = Literal["avg", "avg_l2", "dgmp", "gem", "lse", "max", "mixed", "sum"]
 PARAMETERS: dict[PoolingName, str] = {"dgmp": "lambda", "mixed": "alpha", "lse": "r", "gem": "p"}
@@ -96,4 +97,4 @@ class Tables(Settings):
     table1: tuple[str, ...]
     table2: tuple[str, ...]
     table3: tuple[str, ...]
-    table4: tuple[str, ...]
+    table4: dict[str, SystemRow]

@@ -25,8 +25,7 @@ from pipeline.shared.settings.systems import (
     AnySystem,
     Chain,
     Describe,
-    Embed,
-    Encode,
+    Embedded,
     LocalSystem,
     NetworkSystem,
 )
@@ -62,7 +61,6 @@ class Profile(Settings):
     backbone: Backbone
     pretrain: Annotated[PretrainScribes | PretrainImageNet, Field(discriminator="source")]
     describe: Describe
-    encode: Encode
     workers: Count
     loading_threads: Count
     checkpoint_seconds: NonNegative
@@ -106,7 +104,7 @@ class Params(Settings):
     untrained: dict[str, Cell]
     systems: dict[str, AnySystem]
     chain: Chain
-    embed: Embed
+    embedded: dict[str, Embedded]
     tables: Tables
     compare: Compare
     compute: Compute
@@ -148,14 +146,14 @@ class Params(Settings):
                     raise ValueError(
                         f"tables.{table}: {name!r} is not one of {section}: {', '.join(known)}"
                     )
-        for name in self.embed.cells:
+        for name in self.embedded:
             if name not in self.cells or self.cells[name].task != "writers":
-                raise ValueError(f"embed.cells: {name!r} is not one of the cells of writers")
-        for name, system in self.systems.items():
-            if system.baseline is not None and system.baseline not in self.systems:
+                raise ValueError(f"embedded.{name}: is not one of the cells of writers")
+        for name, row in self.tables.table4.items():
+            if row.baseline is not None and row.baseline not in self.tables.table4:
                 raise ValueError(
-                    f"systems.{name}.baseline: {system.baseline!r} is not one of systems: "
-                    + ", ".join(self.systems)
+                    f"tables.table4.{name}.baseline: {row.baseline!r} is not one of tables.table4: "
+                    + ", ".join(self.tables.table4)
                 )
         return self
 
@@ -169,7 +167,7 @@ class Params(Settings):
         """Seeds of a system's runs: of vocabularies, of networks, or 0 where nothing is drawn."""
         system = self.systems[name]
         if isinstance(system, LocalSystem):
-            return self.active.encode.seeds
+            return system.seeds
         return self.active.writers.seeds if isinstance(system, NetworkSystem) else (0,)
 
     @property

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.shared.settings.base import Count, Fraction, NonNegative, Positive, Seed, Settings
+from pipeline.shared.settings.base import Count, NonNegative, Positive, Seed, Settings
 
 Step = Literal["raw", "whitened", "esvm", "reranked"]
 STEPS: tuple[Step, ...] = ("raw", "whitened", "esvm", "reranked")
@@ -23,37 +23,30 @@ class Describe(Settings):
     contrast: NonNegative
     edge: Positive
     most: Count
-    least: Count
     stroke_width: Positive | None
-
-
-class Encode(Settings):
-    """`seeds` are those of the vocabularies: one run of a system for each."""
-
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
 
 
 class System(Settings):
     """What all systems have.
 
-    `input` is the stage whose output it reads. `table2` is the step at which Table II shows it,
-    `cited` the system of data/published.yaml that it is a run of. `baseline` is the system that it
-    is compared with. `power` is that of `PowerNorm`; the Exemplar-SVM follows `svm_of`.
+    `input` is the stage whose output it reads, `power` that of `PowerNorm`; the Exemplar-SVM
+    follows `svm_of`.
     """
 
-    title: str
     input: str
-    table2: Step | None = None
-    cited: str | None = None
-    baseline: str | None = None
     power: Positive
     svm_of: Literal["raw", "whitened"]
 
 
 class LocalSystem(System):
-    """An encoding of local descriptors, see `dgmp.encoding.VLAD`; `scripts` runs it on them too."""
+    """An encoding of local descriptors, see `dgmp.encoding.VLAD`.
+
+    `seeds` are those of the vocabularies: one run for each. `script_c` are the C of a linear SVM
+    that are tried on the validation pages of the script tasks; null leaves these out.
+    """
 
     kind: Literal["local"]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     centres: Annotated[int, Field(ge=2)]
     dimensions: Count | None
     pooling: Literal["sum", "gmp", "democratic"]
@@ -62,7 +55,8 @@ class LocalSystem(System):
     residuals: Literal["raw", "unit"]
     vocabularies: Count
     sample: Count
-    scripts: bool
+    least: Count
+    script_c: Annotated[tuple[Positive, ...], Field(min_length=1)] | None
 
 
 class PageSystem(System):
@@ -83,18 +77,30 @@ class NetworkSystem(System):
     pooling: Literal["patch", "page"]
 
 
-class Embed(Settings):
-    """Cells of writers whose networks describe all pages.
+AnySystem = Annotated[LocalSystem | PageSystem | NetworkSystem, Field(discriminator="kind")]
+
+
+class Embedded(Settings):
+    """A cell of writers whose networks describe all pages.
 
     `lambda` is that of the generalized max pooling of a whole page, relative to the energy of its
     activations.
     """
 
-    cells: tuple[str, ...]
     lambda_: Positive = Field(alias="lambda")
 
 
-AnySystem = Annotated[LocalSystem | PageSystem | NetworkSystem, Field(discriminator="kind")]
+class SystemRow(Settings):
+    """How the tables show a system.
+
+    `baseline` is the system that it is compared with, `table2` the step at which Table II shows it,
+    `cited` the system of data/published.yaml that it is a run of.
+    """
+
+    title: str
+    baseline: str | None = None
+    table2: Step | None = None
+    cited: str | None = None
 
 
 class Rerank(Settings):
@@ -106,33 +112,9 @@ class Rerank(Settings):
 
 
 class Chain(Settings):
-    """What follows a page descriptor, the same for all systems; `script_c`: tried on validation."""
+    """What follows a page descriptor, the same for all systems."""
 
     components: Count
     shrinkage: Annotated[float, Field(ge=0, lt=1)]
     c: Positive
     rerank: Rerank
-    script_c: Annotated[tuple[Positive, ...], Field(min_length=1)]
-
-
-class Surrogates(Settings):
-    """Patches at keypoints, and a network that learns their clusters: Cl-S of [3].
-
-    A patch of `size` pixels is kept where the nearest centre of `classes` is nearer than `ratio`
-    times the second; `patches` are used for training, evenly by page.
-    """
-
-    seed: Seed
-    size: Count
-    classes: Annotated[int, Field(ge=2)]
-    dimensions: Count
-    ratio: Annotated[float, Field(gt=0, le=1)]
-    patches: Count
-    width: Count
-    blocks: Count
-    epochs: Count
-    batch_size: Count
-    learning_rate: Positive
-    weight_decay: NonNegative
-    momentum: Fraction
-    per_page: Count

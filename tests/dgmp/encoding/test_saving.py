@@ -6,7 +6,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
-from dgmp.encoding import ExemplarSVM, PowerNorm, Whitening, load, save
+from dgmp.encoding import VLAD, ExemplarSVM, LocalDescriptors, PowerNorm, Whitening, load, save
 
 RNG = np.random.default_rng(0)
 TRAIN, TEST = RNG.normal(size=(2, 20, 50)).astype(np.float32)
@@ -67,7 +67,7 @@ def test_nothing_is_pickled(folder):
 @pytest.mark.parametrize(
     ("estimator", "message"),
     [
-        (PCA(), "a PCA cannot be saved, only ExemplarSVM, Pipeline"),
+        (PCA(), "a PCA cannot be saved, only ExemplarSVM, LocalDescriptors"),
         (make_pipeline(PowerNorm(), PCA()), "a PCA cannot be saved"),
         (Whitening(components=slice(3)), "Whitening.components is a slice"),
         (TRAIN, "an estimator"),
@@ -129,3 +129,13 @@ def test_a_file_that_is_no_dictionary(folder):
     (folder / "estimator.json").write_text("[1]")
     with pytest.raises(ValueError, match="must have the format"):
         load(folder)
+
+
+def test_an_encoder_of_local_descriptors(tmp_path):
+    pages = list(np.random.default_rng(1).normal(size=(6, 80, 8)).astype(np.float32))
+    vlad = VLAD(centres=5, dimensions=6, pooling="gmp", lambda_=2.5, vocabularies=2).fit(pages)
+    save(make_pipeline(LocalDescriptors(most=100), vlad), tmp_path / "saved")
+    descriptors, loaded = (step for _, step in load(tmp_path / "saved").steps)
+    assert descriptors.get_params() == LocalDescriptors(most=100).get_params()
+    assert loaded.get_params() == vlad.get_params()
+    np.testing.assert_array_equal(loaded.transform(pages), vlad.transform(pages))
