@@ -120,4 +120,6 @@ def _network_vectors(file: Path, system: NetworkSystem) -> tuple[list[Page], Pag
         vectors = archive[system.pooling]
     ranked = np.array([page.split in RANKED for page in rows])
     test = [page for page in rows if page.split in RANKED]
-    return test, PageVectors(vectors[~ranked], vectors[ranked])
+    # Means of patches are ranked as in Table II; the squared distance gives the same order.
+    raw = distance_matrix(vectors[ranked], "euclidean") if system.pooling == "patch" else None
+    return test, PageVectors(vectors[~ranked], vectors[ranked], raw)

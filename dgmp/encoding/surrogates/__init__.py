@@ -1,0 +1,1 @@
+"""Local descriptors learned without labels: clusters of keypoints as surrogate classes."""
