@@ -153,12 +153,11 @@ def _baselines(scores: pd.DataFrame) -> dict[str, str]:
 def _baselines_of_systems(params: Params) -> dict[str, str]:
     """The baseline of each system, step by step and for each script task."""
     runs = read_systems(params).drop_duplicates("cell")
-    rows = params.tables.table4
-    of = {name: rows[name].baseline if name in rows else None for name in params.systems}
+    of = params.baselines
     pairs = {
-        cell: system_cell(str(of[system]), cell.removeprefix(f"{system}/"))
+        cell: system_cell(of[system], cell.removeprefix(f"{system}/"))
         for cell, system in runs[["cell", "system"]].to_numpy().tolist()
-        if of[system] is not None
+        if system in of
     }
     return {cell: other for cell, other in pairs.items() if other in set(runs["cell"])}
 

@@ -56,10 +56,11 @@ def notes(params: Params, published: dict[str, Any], table: Table, tasks: Sequen
 def ladder_notes(params: Params, table: Table) -> Table:
     """Table IV with its notes."""
     confidence, chain = params.compare.confidence, params.chain
+    rows = params.tables.table4
     baselines = {
-        row.title: params.tables.table4[row.baseline].title
-        for row in params.tables.table4.values()
-        if row.baseline is not None
+        rows[name].title: rows[other].title
+        for name, other in params.baselines.items()
+        if name in rows and other in rows
     }
     compared = "; ".join(f"{name} with {other}" for name, other in baselines.items())
     found = (

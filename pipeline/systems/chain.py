@@ -8,8 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmp.encoding import ExemplarSVM, PowerNorm, Whitening, cosine_distances, rerank
-from pipeline.shared.settings.systems import Chain, Step, System
+from dgmp.encoding import (
+    ExemplarSVM,
+    PowerNorm,
+    Whitening,
+    cosine_distances,
+    rerank,
+    without_information,
+)
+from pipeline.shared.settings.systems import STEPS, Chain, Step, System
 
 Floats = NDArray[np.float32]
 
@@ -29,13 +36,22 @@ class PageVectors:
     test: NDArray[np.floating]
     raw: NDArray[np.floating] | None = None
 
+    @property
+    def informative(self) -> bool:
+        """Whether the chain can be fitted: two training pages hold something."""
+        return int(np.count_nonzero(~without_information(self.train))) > 1
+
 
 def climb(system: System, chain: Chain, vectors: PageVectors) -> Iterator[tuple[Step, Floats]]:
     """Distances (n, n) of the test pages after each step; only the last one reads other test pages.
 
     Everything is fitted on the training pages, whose writers are others than those of the test
-    pages: they are the negatives of each Exemplar-SVM as well.
+    pages: they are the negatives of each Exemplar-SVM as well. Without anything to fit on, as of
+    the background of pages that others binarized, all pages are equally far.
     """
+    if not vectors.informative:
+        yield from ((step, cosine_distances(np.zeros_like(vectors.test))) for step in STEPS)
+        return
     norm = PowerNorm(system.power)
     train, test = norm.fit_transform(vectors.train), norm.fit_transform(vectors.test)
     yield "raw", cosine_distances(test) if vectors.raw is None else vectors.raw.astype(np.float32)

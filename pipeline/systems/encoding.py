@@ -45,7 +45,7 @@ def encode_system(params: Params, name: str, folder: Path) -> None:
             spent[step] = time.perf_counter() - clock
             clock = time.perf_counter()
         seconds.append({"seed": seed} | {key: round(value, 2) for key, value in spent.items()})
-        empty = without_information(vectors.test)
+        empty = without_information(vectors.test) | (not vectors.informative)
         np.savez(
             folder / f"seed{seed}.npz",
             labels=np.array([page.label for page in pages]),

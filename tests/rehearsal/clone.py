@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 WRITERS, SCRIPTS = "writers-dgmp-1k-m01", ["scripts-a-dgmp-5k", "scripts-b-avg"]
 CELLS = [WRITERS, *SCRIPTS]
 UNTRAINED = "writers-avg-untrained"
-SYSTEMS = ["sift-gmp", "background", "dgmp"]
+SYSTEMS = ["sift-gmp", "dgmp"]
 PAGE = {"height": 96, "width": 120, "line_pitch": 24}
 
 
@@ -108,6 +108,7 @@ def toy(settings: dict[str, Any]) -> dict[str, Any]:
     settings["tables"] = {"table1": [WRITERS], "table2": [WRITERS], "table3": SCRIPTS}
     settings["tables"]["table4"] = {name: {"title": name} for name in SYSTEMS}
     settings["systems"] = {name: settings["systems"][name] for name in SYSTEMS}
+    settings["baselines"] = {}
     small = {"centres": 3, "sample": 500, "least": 4, "seeds": [0], "script_c": [1, 10]}
     settings["systems"]["sift-gmp"] |= small
     settings["chain"]["components"] = 4

@@ -105,6 +105,7 @@ class Params(Settings):
     systems: dict[str, AnySystem]
     chain: Chain
     embedded: dict[str, Embedded]
+    baselines: dict[str, str]
     tables: Tables
     compare: Compare
     compute: Compute
@@ -149,12 +150,11 @@ class Params(Settings):
         for name in self.embedded:
             if name not in self.cells or self.cells[name].task != "writers":
                 raise ValueError(f"embedded.{name}: is not one of the cells of writers")
-        for name, row in self.tables.table4.items():
-            if row.baseline is not None and row.baseline not in self.tables.table4:
-                raise ValueError(
-                    f"tables.table4.{name}.baseline: {row.baseline!r} is not one of tables.table4: "
-                    + ", ".join(self.tables.table4)
-                )
+        for name, baseline in self.baselines.items():
+            for one in (name, baseline):
+                if one not in self.systems:
+                    known = ", ".join(self.systems)
+                    raise ValueError(f"baselines.{name}: {one!r} is not one of systems: {known}")
         return self
 
     @property

@@ -93,12 +93,11 @@ class Embedded(Settings):
 class SystemRow(Settings):
     """How the tables show a system.
 
-    `baseline` is the system that it is compared with, `table2` the step at which Table II shows it,
-    `cited` the system of data/published.yaml that it is a run of.
+    `table2` is the step at which Table II shows it, `cited` the system of data/published.yaml that
+    it is a run of.
     """
 
     title: str
-    baseline: str | None = None
     table2: Step | None = None
     cited: str | None = None
 

@@ -62,3 +62,12 @@ def test_only_reranking_looks_at_other_test_pages():
     for step in STEPS[:3]:
         np.testing.assert_allclose(part[step], whole[step][:12, :12], atol=1e-5)
     assert np.abs(part["reranked"] - whole["reranked"][:12, :12]).max() > 1e-3
+
+
+def test_nothing_to_fit_on():
+    vectors = PageVectors(np.zeros_like(TRAIN), TEST)
+    assert not vectors.informative
+    found = dict(climb(system(), CHAIN, vectors))
+    assert tuple(found) == STEPS
+    for distances in found.values():
+        assert (distances[~np.eye(24, dtype=bool)] == distances.max()).all()
