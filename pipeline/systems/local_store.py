@@ -91,7 +91,12 @@ class LocalStore(Sequence[Floats]):
         """An array of a page, as `write_store` got it."""
         row = self._rows[index]
         start, stop = int(self._starts[row]), int(self._starts[row + 1])
-        found: NDArray[np.generic] = self._packed.get_slice(name)[start:stop]
+        # safetensors refuses an empty slice at the end.
+        found: NDArray[np.generic] = (
+            self._packed.get_slice(name)[start:stop]
+            if start < stop
+            else self._packed.get_tensor(name)[:0]
+        )
         return found
 
     @property

@@ -25,11 +25,11 @@ def written(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("written"), np.random.default_rng(0)
     pages = []
     for scribe, split in enumerate(SPLITS):
-        hand = draw_scribe("caroline", rng)
+        hand = draw_scribe("Caroline", rng)
         for number in range(2):
             page = write_page(hand, rng, height=160, width=200, line_pitch=40)
             if (scribe, number) == (4, 1):
-                page[:] = 255
+                page = np.full_like(page, 255)
             cv2.imwrite(str(folder / f"{scribe}-{number}.png"), page)
             cv2.imwrite(str(folder / f"b{scribe}-{number}.png"), np.where(page < 128, 0, 255))
             pages.append(Page(f"{scribe}-{number}.png", f"w{scribe}", split))
