@@ -153,8 +153,8 @@ class Params(Settings):
         for name, baseline in self.baselines.items():
             for one in (name, baseline):
                 if one not in self.systems:
-                    known = ", ".join(self.systems)
-                    raise ValueError(f"baselines.{name}: {one!r} is not one of systems: {known}")
+                    names = ", ".join(self.systems)
+                    raise ValueError(f"baselines.{name}: {one!r} is not one of systems: {names}")
         return self
 
     @property
