@@ -36,10 +36,16 @@ def verdict(entry: Entry) -> str:
 
 
 def comparison_rows(section: Section) -> Iterator[list[Text]]:
-    """Differences from average pooling: label, then one cell a column; bold if significant."""
+    """Differences from Avg or the system compared with: label, then a cell a column.
+
+    Significant ones are bold; what a line is compared with stands below its label.
+    """
+    labels = {entry.cell: line.label for line in section.lines for entry in line.entries}
     for line in section.lines:
-        if any(_compared(entry) for entry in line.entries):
-            yield [Text(line.label), *map(_comparison, line.entries)]
+        found = [e.comparison.baseline for e in line.entries if e.comparison and _compared(e)]
+        if found:
+            less = labels.get(str(found[0]), AVERAGE)
+            yield [Text(line.label, detail=f"less {less}"), *map(_comparison, line.entries)]
 
 
 def _comparison(entry: Entry) -> Text:

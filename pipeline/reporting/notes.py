@@ -25,6 +25,12 @@ def notes(params: Params, published: dict[str, Any], table: Table, tasks: Sequen
     confidence = params.compare.confidence
     lines = [line for section in table.sections for line in section.lines]
     compared = [e.comparison for line in lines for e in line.entries if e.comparison]
+    systems = {e.cell: line.label for line in lines for e in line.entries if "/" in e.cell}
+    pairs = dict.fromkeys(
+        f"{systems[one.cell]} with {systems[one.baseline]}"
+        for one in compared
+        if one.cell in systems and one.baseline in systems
+    )
     drawn = " and ".join(dict.fromkeys(one.drawn for one in compared))
     found = [
         "In percent. Several runs: mean ± sample standard deviation. Bold: the best measured value "
@@ -40,6 +46,8 @@ def notes(params: Params, published: dict[str, Any], table: Table, tasks: Sequen
             "correction for all poolings compared with this Avg. The test is of the mean of these "
             "seeds; it says nothing about other seeds."
         )
+    if pairs:
+        found.append(f"Systems are compared with another one instead: {'; '.join(pairs)}.")
     if any(line.reference for line in lines):
         found.append("Cited: systems and values that the paper cites; not run here.")
     if any(column.score == "ensemble" for column in table.columns):
