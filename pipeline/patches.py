@@ -8,13 +8,11 @@ from pathlib import Path
 from dgmp.files import whole_folder
 from pipeline.preparation.packing import cut_pages, longest_useful_side, pack_pages, summarize
 from pipeline.shared.page_lists import SPLITS, read_pages
-from pipeline.shared.settings.base import Task
+from pipeline.shared.settings.base import SCRIPT_TASKS
 from pipeline.shared.settings.params import Params, load_params
 from pipeline.shared.stage import run
 
 log = logging.getLogger(__name__)
-
-SCRIPT_TASKS: tuple[Task, ...] = ("scripts_a", "scripts_b")
 
 
 def main() -> None:

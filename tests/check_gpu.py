@@ -25,7 +25,7 @@ from dgmp.learning.optimizer import OptimizerSettings, build_optimizer
 from dgmp.learning.processes import ALONE
 from dgmp.learning.triplet import BatchHardTripletLoss
 from dgmp.learning.writer_retrieval import triplet_step
-from dgmp.pooling.layers import build_pooling
+from dgmp.pooling.registry import build_pooling
 from pipeline.shared.settings.training import Compute
 from pipeline.training.compute import build_accelerator, prepare
 from tests.pipeline.training.toy import run_stage, start_stage, toy_settings, write_data

@@ -13,6 +13,7 @@ import pandas as pd
 from dgmp.metrics import Distance, evaluate_classification, evaluate_retrieval
 from pipeline.evaluation.pooling_names import pooling_label
 from pipeline.evaluation.predictions import (
+    PAGE_COLUMNS,
     Arrays,
     RunError,
     read_predictions,
@@ -25,8 +26,6 @@ from pipeline.evaluation.results import MAIN_SCORES, SCORE_COLUMNS
 from pipeline.shared.settings.base import Task
 from pipeline.shared.settings.cells import Cell
 from pipeline.shared.settings.params import Params
-
-PAGE_COLUMNS = ["cell", "seed", "file", "label", "average_precision", "top1", "predicted"]
 
 
 def score_file(file: Path, task: Task, distance: Distance = "sqeuclidean") -> dict[str, float]:

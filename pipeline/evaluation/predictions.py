@@ -15,6 +15,8 @@ from pipeline.shared.settings.cells import Cell
 from pipeline.shared.settings.params import Params
 
 UNTRAINED_SEED = 0
+PAGE_COLUMNS = ["cell", "seed", "file", "label", "average_precision", "top1", "predicted"]
+"""Of the scores page by page, of runs and of systems."""
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dgmp.metrics import evaluate_classification, evaluate_ranking
-from pipeline.evaluation.predictions import RunError
+from pipeline.evaluation.predictions import PAGE_COLUMNS, RunError
+from pipeline.shared.settings.base import SCRIPT_TASKS
 from pipeline.shared.settings.params import Params
 from pipeline.shared.settings.systems import STEPS, Step
 
@@ -20,8 +21,6 @@ SYSTEM_COLUMNS = [
     *("cell", "system", "task", "step", "seed", "mAP", "top1", "accuracy"),
     *("balanced_accuracy", "without_information", "seconds"),
 ]
-PAGE_COLUMNS = ["cell", "seed", "file", "label", "average_precision", "top1", "predicted"]
-SCRIPT_TASKS = ("scripts_a", "scripts_b")
 
 
 def system_cell(name: str, step: str) -> str:

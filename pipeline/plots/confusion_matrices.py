@@ -16,12 +16,11 @@ from dgmp.metrics import evaluate_classification
 from pipeline.evaluation.pooling_names import pooling_label
 from pipeline.evaluation.predictions import read_test_set
 from pipeline.plots.style import STYLE, STYLES, draw_grid
-from pipeline.shared.settings.base import Task
+from pipeline.shared.settings.base import SCRIPT_TASKS, Task
 from pipeline.shared.settings.cells import PoolingName
 from pipeline.shared.settings.params import Params, ParamsError
 
 COMPARED: tuple[PoolingName, ...] = ("avg", "dgmp")
-SCRIPT_TASKS: tuple[Task, ...] = ("scripts_a", "scripts_b")
 # Percent of a class's pages; smaller numbers are not written into the matrix.
 SHOWN = 1
 COLOURS = "Blues"

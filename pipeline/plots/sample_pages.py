@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 
 from dgmp.images.negatives import turn_positive
 from dgmp.images.reading import read_gray
-from pipeline.plots.confusion_matrices import SCRIPT_TASKS, Counts, cells_of_table3, read_confusions
+from pipeline.plots.confusion_matrices import Counts, cells_of_table3, read_confusions
 from pipeline.plots.page_thumbnails import Gray, read_test_pages, show, shrink
 from pipeline.plots.style import STYLE
 from pipeline.shared.page_lists import Page
-from pipeline.shared.settings.base import Task
+from pipeline.shared.settings.base import SCRIPT_TASKS, Task
 from pipeline.shared.settings.params import Params, ParamsError
 
 OTHERS = 2

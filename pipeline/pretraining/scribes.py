@@ -16,7 +16,7 @@ from dgmp.learning.models import Backbone, Classifier, Standardize, build_backbo
 from dgmp.learning.optimizer import OptimizerSettings, build_optimizer
 from dgmp.learning.pretraining import CropBatches
 from dgmp.learning.script_classification import cross_entropy_step
-from dgmp.pooling.layers import build_pooling
+from dgmp.pooling.registry import build_pooling
 from dgmp.scribes import SCRIPT_TYPES, Variation, draw_scribe, write_page
 from pipeline.shared.parallel import in_parallel
 from pipeline.shared.settings.params import Profile

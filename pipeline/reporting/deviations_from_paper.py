@@ -83,6 +83,8 @@ def _reasons(here: Profile) -> dict[str, Reason]:
             "otherwise some hundred steps are too few to train it on unit vectors", CODE
         ),
         "weight decay of λ, scripts": Reason("as for writers", CODE),
+        "network of Cl-S": Reason(SIZE, OWN),
+        "patches that Cl-S describes": Reason(SIZE, OWN),
         "runs of a cell, writers": Reason("for a standard deviation", OWN),
         "runs of a cell, scripts": Reason(SIZE),
     }
@@ -90,7 +92,7 @@ def _reasons(here: Profile) -> dict[str, Reason]:
 
 def _shown(profile: Profile) -> dict[str, str]:
     writers, a, b = profile.writers, profile.scripts_a, profile.scripts_b
-    patches, pretrain = profile.patches, profile.pretrain
+    patches, pretrain, surrogates = profile.patches, profile.pretrain, profile.surrogates
     batches = f" of {writers.steps_per_epoch} batches" if writers.steps_per_epoch else ""
     narrow = f"ResNet, one bottleneck a stage, {profile.backbone.width} of 64 channels wide"
     views = a.augmentation
@@ -130,6 +132,11 @@ def _shown(profile: Profile) -> dict[str, str]:
         "learning rate, scripts": f"{a.learning_rate:g}",
         "learning rate of the classifier": f"×{a.head_multiplier:g}",
         "weight decay of λ, scripts": np.format_float_positional(a.pooling_weight_decay, trim="-"),
+        "network of Cl-S": (
+            f"{surrogates.classes} classes, {surrogates.patches} patches, "
+            f"{surrogates.epochs} epochs"
+        ),
+        "patches that Cl-S describes": f"at most {surrogates.per_page} a page",
         "runs of a cell, writers": f"{len(writers.seeds)}",
         "runs of a cell, scripts": f"{len(a.seeds)}",
     }

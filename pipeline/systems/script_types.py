@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 from sklearn.svm import LinearSVC
 
 from dgmp.encoding import PowerNorm
-from pipeline.shared.settings.base import Task
+from pipeline.shared.settings.base import SCRIPT_TASKS
 from pipeline.shared.settings.params import Params
 from pipeline.shared.settings.systems import LocalSystem
 from pipeline.systems.encoding import build_vlad
 from pipeline.systems.local_store import LocalStore
 
 log = logging.getLogger(__name__)
-
-SCRIPT_TASKS: tuple[Task, ...] = ("scripts_a", "scripts_b")
 
 
 def classify_scripts(params: Params, name: str, system: LocalSystem, folder: Path) -> None:

@@ -23,7 +23,7 @@ from dgmp.learning.models import Backbone, build_backbone
 from dgmp.learning.optimizer import OptimizerSettings
 from dgmp.learning.processes import Processes
 from dgmp.pooling.base import GlobalPooling
-from dgmp.pooling.layers import build_pooling
+from dgmp.pooling.registry import build_pooling
 from pipeline.shared.settings.cells import Cell, Pooling
 from pipeline.shared.settings.params import Params
 from pipeline.shared.settings.training import Schedule

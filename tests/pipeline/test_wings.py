@@ -26,6 +26,7 @@ WINGS = (
     "pipeline/pretraining",
     "pipeline/training",
     "pipeline/systems",
+    "pipeline/surrogates",
     "pipeline/evaluation",
     "pipeline/plots",
     "pipeline/reporting",

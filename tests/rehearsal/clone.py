@@ -115,6 +115,7 @@ def toy(settings: dict[str, Any]) -> dict[str, Any]:
     settings["chain"]["rerank"]["k"] = 1
     settings["embedded"] = {WRITERS: settings["embedded"][WRITERS]}
     settings["defaults"]["describe"]["most"] = 100
+    settings["defaults"]["surrogates"] |= {"size": 16, "sample": 200, "width": 2}
     scripts = PAGE | {"train": 12, "validation": 12, "test": 12}
     writers = PAGE | {"train_scribes": 4, "train_pages": 2, "test_scribes": 2, "test_pages": 2}
     schedule = {"epochs": 2, "decay_start": 1, "evaluation_batch": 64}
@@ -131,6 +132,7 @@ def toy(settings: dict[str, Any]) -> dict[str, Any]:
         profile["patches"] |= {"size": 40, "stride": 24, "threshold": 60}
         profile["backbone"] = {"name": "narrow", "width": 2}
         profile["pretrain"] = {"source": "scribes"}
+        profile["surrogates"] |= {"classes": 3, "patches": 60, "epochs": 1, "per_page": 9}
         profile["writers"] |= schedule | batch | {"seeds": [0, 1]}
         for task in ("scripts_a", "scripts_b"):
             profile[task] |= schedule | {"batch_size": 6, "crop": 32, "seeds": [0, 1]}

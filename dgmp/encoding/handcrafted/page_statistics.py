@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from dgmp.encoding.handcrafted.contours import find_contours
 from dgmp.encoding.handcrafted.ink import has_information, ink_mask
+from dgmp.images.stroke_width import stroke_width
 
 NAMES = (
     "height",
@@ -39,7 +39,7 @@ def page_statistics(page: np.ndarray) -> np.ndarray:
     that: euclidean.
 
     - `ink_ratio`: ink pixels per pixel of the page.
-    - `stroke_width`: mean width of the strokes.
+    - `stroke_width`: see `dgmp.images.stroke_width`.
     - `line_pitch`: the first strong period of the ink per row; 0 if there is none.
     - `text_top`, `text_left`, `text_height`, `text_width`: the block that holds all but 1 % of the
       ink on each side.
@@ -61,7 +61,7 @@ def page_statistics(page: np.ndarray) -> np.ndarray:
         "height": height,
         "width": width,
         "ink_ratio": rows.sum() / mask.size,
-        "stroke_width": stroke_width(mask),
+        "stroke_width": stroke_width(page),
         "line_pitch": line_pitch(rows[top:bottom]),
         "text_top": top,
         "text_left": left,
@@ -69,19 +69,6 @@ def page_statistics(page: np.ndarray) -> np.ndarray:
         "text_width": right - left,
     }
     return np.array([values[name] for name in NAMES], dtype=np.float32)
-
-
-def stroke_width(mask: np.ndarray) -> float:
-    """Mean width in pixels of the strokes of a mask uint8 (H, W): 2 area / contour length.
-
-    Exact for long strokes along pixel rows, columns and diagonals; up to 8 % too small for other
-    directions, where a chain of pixels is longer than the stroke.
-    """
-    contours = find_contours(mask)
-    steps = contours.points[contours.further(1)] - contours.points
-    length = float(np.hypot(steps[:, 0], steps[:, 1]).sum())
-    # Without length there are single pixels only.
-    return 2 * int(np.count_nonzero(mask)) / length if length else 1.0
 
 
 def line_pitch(rows: np.ndarray) -> float:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Task = Literal["writers", "scripts_a", "scripts_b"]
+SCRIPT_TASKS: tuple[Task, ...] = ("scripts_a", "scripts_b")
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]

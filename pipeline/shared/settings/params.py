@@ -21,6 +21,7 @@ from pipeline.shared.settings.data import (
 )
 from pipeline.shared.settings.errors import settings_errors
 from pipeline.shared.settings.layers import with_defaults, with_protocol, written_at
+from pipeline.shared.settings.surrogates import Surrogates
 from pipeline.shared.settings.systems import (
     AnySystem,
     Chain,
@@ -61,6 +62,7 @@ class Profile(Settings):
     backbone: Backbone
     pretrain: Annotated[PretrainScribes | PretrainImageNet, Field(discriminator="source")]
     describe: Describe
+    surrogates: Surrogates
     workers: Count
     loading_threads: Count
     checkpoint_seconds: NonNegative

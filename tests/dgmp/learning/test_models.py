@@ -14,7 +14,7 @@ from dgmp.learning.models import (
     Standardize,
     build_backbone,
 )
-from dgmp.pooling.layers import build_pooling
+from dgmp.pooling.registry import build_pooling
 
 WIDTH = 2
 HEAD = ("avgpool", "fc")

@@ -23,7 +23,7 @@ from dgmp.learning.processes import Processes
 from dgmp.learning.script_classification import ScriptBatches, class_scores, cross_entropy_step
 from dgmp.learning.triplet import BatchHardTripletLoss
 from dgmp.learning.writer_retrieval import WriterBatches, describe_pages, triplet_step
-from dgmp.pooling.layers import build_pooling
+from dgmp.pooling.registry import build_pooling
 
 COUNT = 2
 CROP = 32

@@ -15,7 +15,7 @@ from dgmp.learning.script_classification import (
     cross_entropy_step,
     to_images,
 )
-from dgmp.pooling.layers import build_pooling
+from dgmp.pooling.registry import build_pooling
 
 CPU = torch.device("cpu")
 CROP = 24

@@ -22,7 +22,7 @@ from dgmp.learning.writer_retrieval import (
     triplet_step,
 )
 from dgmp.metrics import evaluate_retrieval
-from dgmp.pooling.layers import build_pooling
+from dgmp.pooling.registry import build_pooling
 
 CPU = torch.device("cpu")
 

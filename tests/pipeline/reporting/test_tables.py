@@ -14,6 +14,7 @@ from pipeline.evaluation.predictions import seeds_of
 from pipeline.evaluation.results import Summary, read_results
 from pipeline.reporting import formats
 from pipeline.reporting.build import build_tables, read_measured
+from pipeline.reporting.findings import comparison_rows
 from pipeline.reporting.table import Column, Entry, Line, Section, Table, rows, stacked
 
 read_csv = partial(pd.read_csv, dtype=str, keep_default_na=False)
@@ -398,3 +399,17 @@ def test_the_majority_class_is_no_run_and_never_the_best(scored):
     assert "- Majority class: the accuracy of a classifier" in text
     assert text.count("**33.3") >= 2
     assert "Majority" not in formats.to_markdown(built(scored)["table2"])
+
+
+def test_differences_say_from_what(scored):
+    def less(table, section):
+        return {row[0].text: row[0].detail for row in comparison_rows(table.sections[section])}
+
+    tables = built(scored)
+    assert set(less(tables["table2"], 0).values()) == {"less Avg"}
+    assert less(tables["table2"], 1)["SIFT, GMP, E-SVM"] == "less SIFT, VLAD, E-SVM"
+    assert less(tables["table3"], 0)["SIFT, GMP, linear SVM"] == "less SIFT, VLAD, linear SVM"
+    assert less(tables["table4"], 0)["DGMP network"] == "less Avg network"
+    note = "Systems are compared with another one instead: SIFT, GMP, E-SVM with SIFT, VLAD, E-SVM"
+    assert any(one.startswith(note) for one in tables["table2"].notes)
+    assert not any("instead" in one for one in tables["table1"].notes)

@@ -9,7 +9,7 @@ from torch import nn
 
 from dgmp.learning.models import DescriptorNet, NarrowResNet, ResNet50, Standardize
 from dgmp.learning.processes import ALONE, Processes
-from dgmp.pooling.layers import build_pooling
+from dgmp.pooling.registry import build_pooling
 from pipeline.shared.settings.training import Compute
 from pipeline.training.compute import build_accelerator, prepare
 from tests.pipeline.training.toy import run_stage

@@ -1,17 +1,11 @@
 """The nuisance baselines: page statistics and background."""
 
-import cv2
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from dgmp.encoding.handcrafted.background import GREY_BINS, INK_MARGIN, background
-from dgmp.encoding.handcrafted.page_statistics import (
-    NAMES,
-    line_pitch,
-    page_statistics,
-    stroke_width,
-)
+from dgmp.encoding.handcrafted.page_statistics import NAMES, line_pitch, page_statistics
 
 LINES = range(50, 450, 37)
 
@@ -72,26 +66,6 @@ def test_oracle_every_other_line_is_longer_and_the_pitch_stays():
 )
 def test_rows_without_lines_have_no_pitch(ink):
     assert line_pitch(ink) == 0
-
-
-@pytest.mark.parametrize("width", [1, 3, 8])
-@pytest.mark.parametrize("degrees", [0, 45, 90, 30])
-def test_oracle_stroke_width_of_a_straight_stroke(width, degrees):
-    y, x = 300 - np.mgrid[:600, :600][0], np.mgrid[:600, :600][1] - 300
-    angle = np.radians(degrees)
-    across = np.abs(x * np.sin(angle) - y * np.cos(angle) + 0.25)
-    along = np.abs(x * np.cos(angle) + y * np.sin(angle))
-    mask = ((across < width / 2) & (along < 250)).astype(np.uint8)
-    if width == 1 and degrees:
-        mask = cv2.dilate(mask, np.ones((2, 2), np.uint8))
-        width = mask.sum() / 500
-    assert stroke_width(mask) == pytest.approx(width, rel=0.1)
-
-
-def test_single_pixels_are_one_wide():
-    mask = np.zeros((20, 20), np.uint8)
-    mask[::4, ::4] = 1
-    assert stroke_width(mask) == 1
 
 
 def parchment(seed: int = 0) -> np.ndarray:

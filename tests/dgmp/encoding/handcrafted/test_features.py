@@ -5,7 +5,7 @@ import pytest
 from dgmp.encoding.handcrafted import FEATURES, METRICS, distance_matrix
 
 SIZES = {
-    "hinge": 300,
+    "hinge": 820,
     "cohinge": 10_000,
     "obif": 484,
     "srs-lbp": 3072,

@@ -1,0 +1,1 @@
+"""Features learned without labels: surrogate classes, and a network that tells them (Cl-S [3])."""
