@@ -11,9 +11,9 @@ from pipeline.reporting.table import Entry, Table, Text, heads, rows, stacked
 COMPARED = {
     "low": "low",
     "high": "high",
-    "less Avg": "difference",
-    "less Avg low": "difference_low",
-    "less Avg high": "difference_high",
+    "less baseline": "difference",
+    "less baseline low": "difference_low",
+    "less baseline high": "difference_high",
     "p": "p_holm",
 }
 
@@ -74,7 +74,7 @@ def to_json(table: Table) -> dict[str, Any]:
                                     name.replace(" ", "_") or "mean": _rounded(value)
                                     for name, value in numbers(entry).items()
                                 },
-                                "differs_from_avg": entry.differs,
+                                "differs": entry.differs,
                             }
                             for column, entry in zip(table.columns, line.entries, strict=True)
                         ],

@@ -235,7 +235,7 @@ def test_a_star_marks_significant_differences(scored):
     assert text.count(r" \*") == len(starred) + 1
     assert r"- \* Significantly different from Avg on the same data and at the same" in text
     row = written(scored, "table1.csv").loc["Max"]
-    shown = [float(row[f"mAP margin 0.2 {part}"]) for part in ("low", "high", "less Avg", "p")]
+    shown = [float(row[f"mAP margin 0.2 {part}"]) for part in ("low", "high", "less baseline", "p")]
     assert shown == pytest.approx([one.low, one.high, one.difference, one.p_holm], abs=1e-4)
 
 
