@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from pipeline.tools.readme import BEGIN, END, LINKED, SHOWN, with_table
+from pipeline.tools.readme import LADDER, LINKED, SHOWN, ladder, table_with_links, with_section
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -16,25 +17,38 @@ def test_tables_are_those_of_the_reports() -> None:
     shown = (ROOT / SHOWN).read_text(encoding="utf-8")
     assert sum(line in README for line in shown.splitlines()) > 10
     linked = {str(file): (ROOT / file).read_text(encoding="utf-8") for file in LINKED}
-    assert with_table(README, shown, linked) == README, (
-        "the table is older than the reports: make readme"
-    )
+    tables = with_section(README, "tables", table_with_links(shown, linked))
+    assert tables == README, "the table is older than the reports: make readme"
+    steps = with_section(README, "ladder", ladder(pd.read_csv(ROOT / LADDER)))
+    assert steps == README, "the ladder is older than the reports: make readme"
 
 
 def test_a_table_takes_the_place_of_an_older_one() -> None:
-    shown = "# Table II: new\n\n| a |\n\n- note\n"
     linked = {"reports/table1.md": "# Table I: other\n\n| b |\n"}
-    text = with_table(f"before\n{BEGIN}old\n{END}after\n", shown, linked)
-    assert text.startswith(f"before\n{BEGIN}**Table II: new**\n\n| a |\n\n- note\n\n")
-    assert text.endswith(f"[Table I: other](reports/table1.md).\n{END}after\n")
-    assert "| b |" not in text
-    assert with_table(text, shown, linked) == text
+    body = table_with_links("# Table II: new\n\n| a |\n\n- note\n", linked)
+    assert body.startswith("**Table II: new**\n\n| a |\n\n- note\n\n")
+    assert body.endswith("[Table I: other](reports/table1.md).\n")
+    assert "| b |" not in body
+    old = "before\n<!-- x -->\nold\n<!-- end of x -->\nafter\n"
+    text = with_section(old, "x", body)
+    assert text == f"before\n<!-- x -->\n{body}<!-- end of x -->\nafter\n"
+    assert with_section(text, "x", body) == text
 
 
-@pytest.mark.parametrize("readme", ["no marks", BEGIN, f"{BEGIN}{END}{BEGIN}"])
+def test_the_ladder_shows_each_step() -> None:
+    means = {"mAP raw": 1.04, "mAP whitened": 2.0, "mAP E-SVM": 33.36, "mAP re-ranked": 44.0}
+    lines = ladder(pd.DataFrame([{"pooling": "SIFT, GMP"} | means])).splitlines()
+    assert lines[0] == "| mAP | raw | whitened | E-SVM | re-ranked |"
+    assert lines[2] == "| SIFT, GMP | 1.0 | 2.0 | 33.4 | 44.0 |"
+
+
+MARKS = "<!-- x -->\n<!-- end of x -->\n"
+
+
+@pytest.mark.parametrize("readme", ["no marks", "<!-- x -->\n", MARKS + MARKS])
 def test_a_readme_without_its_marks(readme: str) -> None:
     with pytest.raises(ValueError, match=r"README.md must hold the line <!--"):
-        with_table(readme, "# Table II: new", {})
+        with_section(readme, "x", "new")
 
 
 def test_make_targets_exist() -> None:

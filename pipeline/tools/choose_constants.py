@@ -46,8 +46,9 @@ def main() -> None:
     halves = halve(labels, np.random.default_rng(0))
     pages = list(store)
     rows = []
+    encoded: dict[str, PageVectors] = {}
     for setting, value, one, chain in tqdm(tried, desc=name, unit="setting", disable=None):
-        scores = two_fold(pages, labels, halves, one, chain)
+        scores = two_fold(pages, labels, halves, one, chain, encoded)
         rows.append({"setting": setting, "value": value} | scores)
         log.info("%s", "  ".join(f"{key} {entry}" for key, entry in rows[-1].items()))
     file = params.reports / "constants" / f"{name}.csv"
@@ -96,18 +97,25 @@ def two_fold(
     first: NDArray[np.bool_],
     system: LocalSystem,
     chain: Chain,
+    encoded: dict[str, PageVectors],
 ) -> dict[str, float]:
-    """mAP in percent after each step, mean of both halves and all seeds."""
+    """mAP in percent after each step, mean of both halves and all seeds.
+
+    `encoded` keeps the vectors of settings that were tried: those of the chain need no others.
+    """
     found: dict[str, list[float]] = {step: [] for step in STEPS}
     for seed in system.seeds:
         for ranked in (first, ~first):
-            train, test = (
-                [page for page, inside in zip(pages, of, strict=True) if inside]
-                for of in (~ranked, ranked)
-            )
-            vlad = build_vlad(system, seed).fit(train)
-            vectors = PageVectors(vlad.transform(train), vlad.transform(test))
-            for step, distances in climb(system, chain, vectors):
+            vlad = build_vlad(system, seed)
+            key = f"{vlad.get_params()} {ranked is first}"
+            if key not in encoded:
+                train, test = (
+                    [page for page, inside in zip(pages, of, strict=True) if inside]
+                    for of in (~ranked, ranked)
+                )
+                vlad.fit(train)
+                encoded[key] = PageVectors(vlad.transform(train), vlad.transform(test))
+            for step, distances in climb(system, chain, encoded[key]):
                 scores = evaluate_ranking(distances, labels[ranked])
                 found[step].append(scores.mean_average_precision)
     return {step: round(float(np.mean(values)), 2) for step, values in found.items()}
