@@ -2,8 +2,8 @@
 
 Reads what `input` of the system names below data/<profile>/. Writes to
 data/<profile>/encode/<system>/: seed<k>.npz, distances of the test pages after each step of the
-chain; <task>-seed<k>.npz, script types by a linear SVM; encoder/ and whitening/, those of the first
-seed; and seconds.json.
+chain; <task>-seed<k>.npz, script types by a linear SVM; encoder/, that of the first seed; and
+seconds.json.
 """
 
 import sys

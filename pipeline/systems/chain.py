@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from dgmp.encoding import (
     Whitening,
     cosine_distances,
     rerank,
-    save,
     without_information,
 )
 from pipeline.shared.settings.systems import STEPS, Chain, Step, System
@@ -44,16 +42,12 @@ class PageVectors:
         return int(np.count_nonzero(~without_information(self.train))) > 1
 
 
-def climb(
-    system: System, chain: Chain, vectors: PageVectors, whitening_folder: Path | None = None
-) -> Iterator[tuple[Step, Floats]]:
+def climb(system: System, chain: Chain, vectors: PageVectors) -> Iterator[tuple[Step, Floats]]:
     """Distances (n, n) of the test pages after each step; only the last one reads other test pages.
 
     Everything is fitted on the training pages, whose writers are others than those of the test
     pages: they are the negatives of each Exemplar-SVM as well. Without anything to fit on, as of
     the background of pages that others binarized, all pages are equally far.
-
-    The fitted whitening is saved to `whitening_folder` if there is something to fit it on.
     """
     if not vectors.informative:
         yield from ((step, cosine_distances(np.zeros_like(vectors.test))) for step in STEPS)
@@ -62,8 +56,6 @@ def climb(
     train, test = norm.fit_transform(vectors.train), norm.fit_transform(vectors.test)
     yield "raw", cosine_distances(test) if vectors.raw is None else vectors.raw.astype(np.float32)
     whitening = Whitening(chain.components, chain.shrinkage).fit(train)
-    if whitening_folder is not None:
-        save(whitening, whitening_folder)
     white = whitening.transform(test)
     yield "whitened", cosine_distances(white)
     if system.svm_of == "whitened":

@@ -28,9 +28,7 @@ FITTED_ON, RANKED = ("train", "val"), ("test",)
 
 
 def encode_system(params: Params, name: str, folder: Path) -> None:
-    """Write seed<k>.npz for each run of a system, seconds.json, and what was fitted in the first.
-
-    That is, of a system of local descriptors, its encoder/ and whitening/.
+    """Write seed<k>.npz for each run of a system, seconds.json, and the encoder of the first run.
 
     An archive holds the distances (n, n) float32 after each step (raw, whitened, esvm, reranked),
     and labels, files and `without_information` (n,) of the test pages.
@@ -42,9 +40,7 @@ def encode_system(params: Params, name: str, folder: Path) -> None:
         spent = {"encode": time.perf_counter() - clock}
         distances: dict[str, NDArray[np.float32]] = {}
         clock = time.perf_counter()
-        kept = isinstance(system, LocalSystem) and seed == system.seeds[0]
-        whitening_folder = folder / "whitening" if kept else None
-        for step, found in climb(system, params.chain, vectors, whitening_folder):
+        for step, found in climb(system, params.chain, vectors):
             distances[step] = found
             spent[step] = time.perf_counter() - clock
             clock = time.perf_counter()

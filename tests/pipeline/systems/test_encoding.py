@@ -72,8 +72,6 @@ def test_local_descriptors(acquired, monkeypatch):
         assert found["files"].tolist() == ["3-0.png", "3-1.png", "4-0.png", "4-1.png"]
         assert found["without_information"].tolist() == [False, False, False, True]
         np.testing.assert_allclose(found["raw"], cosine_distances(rows), atol=1e-6)
-        white = load(folder / "whitening").transform(rows)
-        np.testing.assert_allclose(found["whitened"], cosine_distances(white), atol=1e-6)
         assert {*STEPS, "files", "labels", "without_information"} == set(found)
     with np.load(folder / "scripts_b-seed5.npz") as found:
         assert found["logits"].shape == (3, 2)
