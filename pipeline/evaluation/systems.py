@@ -22,6 +22,13 @@ SYSTEM_COLUMNS = [
     *("balanced_accuracy", "without_information", "seconds"),
 ]
 
+STEP_NAMES: dict[Step, str] = {
+    "raw": "raw",
+    "whitened": "whitened",
+    "esvm": "E-SVM",
+    "reranked": "re-ranked",
+}
+
 
 def system_cell(name: str, step: str) -> str:
     """The name of a system at a step of its chain, or at a script task, as of a cell.

@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from dgmp.analysis.nearest_pages import nearest
 from dgmp.images.reading import read_gray
@@ -76,16 +77,25 @@ def choose_rankings(arrays: Arrays, distance: Distance) -> list[Ranking]:
     """
     scores = evaluate_retrieval(arrays["descriptors"], arrays["labels"], distance=distance)
     precision = scores.average_precision
-    scored = np.flatnonzero(~np.isnan(precision))
-    order = scored[np.argsort(-precision[scored], kind="stable")]
-    count = min(QUERIES, len(order))
-    queries = order[np.linspace(0, len(order) - 1, count).round().astype(int)]
+    queries = from_best_to_worst(precision, QUERIES)
     first = min(FIRST, len(precision) - 1)
     found, _ = nearest(arrays["descriptors"], first, queries=queries, distance=distance)
     return [
         Ranking(int(query), tuple(map(int, pages)), 100 * float(precision[query]))
         for query, pages in zip(queries, found, strict=True)
     ]
+
+
+def from_best_to_worst(precision: NDArray[np.floating], count: int) -> NDArray[np.intp]:
+    """At most so many queries of (n,), as far apart by average precision as they can be.
+
+    >>> from_best_to_worst(np.array([0.1, np.nan, 0.8, 0.4]), 2)
+    array([2, 0])
+    """
+    scored = np.flatnonzero(~np.isnan(precision))
+    order = scored[np.argsort(-precision[scored], kind="stable")]
+    places = np.linspace(0, len(order) - 1, min(count, len(order)))
+    return order[places.round().astype(int)]
 
 
 @mpl.rc_context(STYLE)
@@ -117,7 +127,7 @@ def draw(
             axes.axis("off")
         for axes, page in zip(row[1:], ranking.found, strict=False):
             show(axes, pages[page])
-            _mark(axes, Path(files[page]).stem, right=labels[page] == writer)
+            mark(axes, Path(files[page]).stem, right=labels[page] == writer)
     grid[0][0].annotate(
         "query", (0.5, 1), (0, 16), xycoords="axes fraction", textcoords="offset points",
         ha="center", weight="bold",
@@ -136,7 +146,8 @@ def draw(
     return figure
 
 
-def _mark(axes: Axes, name: str, *, right: bool) -> None:
+def mark(axes: Axes, name: str, *, right: bool) -> None:
+    """Name a page, and show by sign, colour and frame whether it is of the query's writer."""
     sign, colour, dashes = RIGHT if right else WRONG
     axes.set_title(f"{sign} {name}", fontsize=7, color=colour)
     axes.spines[:].set(color=colour, linewidth=2, linestyle=dashes, capstyle="butt")

@@ -23,9 +23,9 @@ from pipeline.evaluation.results import (
     read_scores,
     untrained_beside_trained,
 )
-from pipeline.evaluation.systems import read_systems, system_cell
+from pipeline.evaluation.systems import STEP_NAMES, read_systems, system_cell
 from pipeline.reporting.formats import to_json
-from pipeline.reporting.notes import STEP_NAMES, ladder_notes, notes
+from pipeline.reporting.notes import ladder_notes, notes
 from pipeline.reporting.table import MAJORITY, Column, Entry, Line, Section, Table
 from pipeline.shared.settings.params import Params
 from pipeline.shared.settings.systems import STEPS

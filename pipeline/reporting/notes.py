@@ -8,14 +8,6 @@ from typing import Any
 
 from pipeline.reporting.table import MAJORITY, Table
 from pipeline.shared.settings.params import Params
-from pipeline.shared.settings.systems import Step
-
-STEP_NAMES: dict[Step, str] = {
-    "raw": "raw",
-    "whitened": "whitened",
-    "esvm": "E-SVM",
-    "reranked": "re-ranked",
-}
 
 
 def notes(params: Params, published: dict[str, Any], table: Table, tasks: Sequence[str]) -> Table:
