@@ -111,8 +111,10 @@ def _draw_panel(axes: Axes, rows: Sequence[Row], lowest: float) -> None:
         )  # fmt: skip
     for place, row in enumerate(rows):
         if row.scores[:, 0].max() < lowest:
-            where = (0.02, place), axes.get_yaxis_transform()
-            axes.annotate(f"below {lowest:g}", *where, va="center", fontsize=7, color="#767676")
+            axes.text(
+                0.02, place, f"below {lowest:g} %", transform=axes.get_yaxis_transform(),
+                va="center", fontsize=7, color="#6A6A6A",
+            )  # fmt: skip
     draw_grid(axes, "x")
     axes.tick_params(axis="y", length=0)
     axes.set(xlabel="test mAP [%]" if lowest == 0 else f"the same from {lowest:g} %")
