@@ -1,8 +1,9 @@
-"""Stage figures: Figures 1 to 8, and the curves that `dvc plots` shows.
+"""Stage figures: Figures 1 to 10, and the curves that `dvc plots` shows.
 
-Reads pages of data/<profile>/{acquire,binarize}/, logs, predictions and a network of train/ and
-the scores in evaluate/; writes reports/<profile>/figures/figure<n>.png and .svg, and
-reports/<profile>/curves.json and lambda.json.
+Reads pages of data/<profile>/{acquire,binarize}/, logs, predictions and a network of train/, an
+encoder of encode/, the local descriptors that it reads, and the scores in evaluate/ and compare/;
+writes reports/<profile>/figures/figure<n>.png and .svg, and reports/<profile>/curves.json and
+lambda.json.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from tqdm import tqdm
 from dgmp.files import whole_folder
 from pipeline.plots import (
     confusion_matrices,
+    ladder,
     lambda_and_margin,
     lambda_by_epoch,
     layer_diagram,
+    matching_descriptors,
     retrieval_rankings,
     sample_pages,
     validation_error,
@@ -40,6 +43,8 @@ FIGURES: dict[str, Callable[[Params], Figure]] = {
     "figure6": confusion_matrices.figure,
     "figure7": retrieval_rankings.figure,
     "figure8": weight_maps.figure,
+    "figure9": ladder.figure,
+    "figure10": matching_descriptors.figure,
 }
 CURVES: dict[str, Callable[[Params], list[dict[str, Any]]]] = {
     "curves": validation_error.rows,

@@ -25,8 +25,8 @@ QUERIES, PAIRS = 3, 8
 # Before whitening. After it shares are larger and cancel: of three queries of the synthetic scribes
 # the positive ones sum to about 300 times the cosine, instead of 15 times.
 STEP: Step = "raw"
-# Of two places shown on a page; a letter is about so high.
-STROKES_APART = 5
+# Distance of the places shown on a page, of its longer side: their numbers do not cover each other.
+APART = 0.06
 Numbers = NDArray[Any]
 
 
@@ -111,11 +111,11 @@ def read_matches(params: Params) -> Iterator[Match]:
         shares *= 100 / similarity[query]
         files = [store.pages[page].file for page in both]
         pages = [read_gray(params.data / "binarize" / file) for file in files]
-        stroke = stroke_width(pages[0])
         places, sizes = (
             [store.read(kind, page) for page in both] for kind in ("positions", "sizes")
         )
-        chosen = distinct_pairs(shares, *places, count=PAIRS, apart=STROKES_APART * stroke)
+        ours, theirs = (place / max(page.shape) for place, page in zip(places, pages, strict=True))
+        chosen = distinct_pairs(shares, ours, theirs, count=PAIRS, apart=APART)
         yield Match(
             names=(Path(files[0]).stem, Path(files[1]).stem),
             pages=(pages[0], pages[1]),
@@ -123,7 +123,7 @@ def read_matches(params: Params) -> Iterator[Match]:
             precision=100 * float(precision[query]),
             similarity=float(similarity[query]),
             positive=float(shares[shares > 0].sum()),
-            stroke=stroke,
+            stroke=stroke_width(pages[0]),
             pairs=tuple(
                 Pair(
                     np.stack([one[k] for one, k in zip(places, pair, strict=True)]),

@@ -73,7 +73,7 @@ def test_repro_makes_all_tables_and_figures(clone):
             assert all(None not in row and None not in row.values() for row in rows), name
         elif name.endswith(".json"):
             json.loads(content)
-    for name in (f"figure{number}" for number in range(1, 9)):
+    for name in (f"figure{number}" for number in range(1, 11)):
         assert reports[f"{name}.png"].startswith(b"\x89PNG")
         assert b"<svg" in reports[f"{name}.svg"]
     assert b"<h1>Deep Generalized Max Pooling</h1>" in reports["index.html"]
