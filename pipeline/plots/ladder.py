@@ -98,7 +98,7 @@ def _draw_panel(axes: Axes, rows: Sequence[Row], lowest: float) -> None:
     for place in range(0, len(rows), 2):
         axes.axhspan(place - 0.5, place + 0.5, color="#F4F4F4", linewidth=0, zorder=0)
     for number, step in enumerate(STEPS):
-        scores = np.array([row.scores[number] for row in rows])
+        scores = np.array([row.scores[number] for row in rows], float)
         scores[scores[:, 0] < lowest] = np.nan
         places = np.arange(len(rows)) + SPREAD * (number / (len(STEPS) - 1) - 0.5)
         look = LOOKS[step]

@@ -6,10 +6,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from dgmp.encoding import VLAD, PowerNorm, cosine_distances, save
 from dgmp.images.reading import write_bilevel
 from dgmp.learning.models import DescriptorNet, Standardize, build_backbone
 from dgmp.pooling.layers import DGMP
+from pipeline.evaluation.comparison_tests import Comparison
+from pipeline.evaluation.systems import system_cell
 from pipeline.shared.page_lists import Page, write_pages
+from pipeline.shared.settings.systems import STEPS
+from pipeline.systems.local_store import LocalStore, write_store
 
 CELL, PATCH = "writers-dgmp-1k-m01", 32
 
@@ -30,7 +35,55 @@ def scored(project):
     (project.data / "evaluate").mkdir()
     scores = scores.assign(mAP=60 + 0.5 * scores.index)
     scores.to_csv(project.data / "evaluate" / "scores.csv", index=False)
+    (project.data / "compare").mkdir()
+    systems = pd.DataFrame(
+        [
+            Comparison(
+                system_cell(name, step), "mAP", score, score - 3, score + 1, 24, 8, "writers"
+            )
+            for place, name in enumerate(project.params.systems)
+            for score in (90.0 - 5 * place,)
+            for step, score in zip(STEPS, score + np.arange(4), strict=True)
+        ]
+    )
+    systems.to_csv(project.data / "compare" / "comparisons.csv", index=False)
     return project
+
+
+@pytest.fixture
+def described(pages):
+    """The project with local descriptors of its test pages, two writers a hand, and an encoder."""
+    folder = pages.data / "encode" / "sift-gmp"
+    with np.load(folder / "seed0.npz") as archive:
+        arrays = dict(archive)
+    rng = np.random.default_rng(1)
+    labels, hands = sorted(set(arrays["labels"])), rng.integers(0, 99, (4, 128))
+    listed = [
+        Page(str(file), str(label), "test")
+        for file, label in zip(arrays["files"], arrays["labels"], strict=True)
+    ]
+    store = pages.data / "describe" / "writers"
+    store.mkdir(parents=True)
+    write_store(
+        store,
+        listed,
+        (
+            {
+                "sift": (
+                    hands[labels.index(page.label) // 2] + rng.integers(0, 99, (30, 128))
+                ).astype(np.uint8),
+                "positions": (rng.random((30, 2)) * [70, 100]).astype(np.float32),
+                "sizes": rng.uniform(1, 6, 30).astype(np.float32),
+            }
+            for page in listed
+        ),
+    )
+    local = LocalStore(store, ("test",))
+    vlad = VLAD(centres=3, pooling="gmp", residuals="unit", least=10).fit(local)
+    save(vlad, folder / "encoder")
+    arrays["raw"] = cosine_distances(PowerNorm(0.5).transform(vlad.transform(local)))
+    np.savez(folder / "seed0.npz", **arrays)
+    return pages
 
 
 @pytest.fixture

@@ -7,17 +7,17 @@ import pytest
 from pipeline import figures
 
 
-def test_all_figures_are_written(scored, pages):
+def test_all_figures_are_written(scored, described):
     figures.main()
-    folder = pages.reports / "figures"
-    written = [str(one.relative_to(pages.reports)) for one in pages.reports.rglob("*.*")]
+    folder = described.reports / "figures"
+    written = [str(one.relative_to(described.reports)) for one in described.reports.rglob("*.*")]
     names = [f"figures/{name}.{ending}" for name in figures.FIGURES for ending in ("png", "svg")]
-    assert sorted(written) == ["curves.json", *names, "lambda.json"]
+    assert sorted(written) == ["curves.json", *sorted(names), "lambda.json"]
     for name in figures.FIGURES:
         assert matplotlib.image.imread(folder / f"{name}.png").shape[1] > 1200
     for name, rows in figures.CURVES.items():
-        text = (pages.reports / f"{name}.json").read_text(encoding="utf-8")
-        assert json.loads(text) == rows(pages.params)
+        text = (described.reports / f"{name}.json").read_text(encoding="utf-8")
+        assert json.loads(text) == rows(described.params)
     # Ink is black, and weights above and below average pooling's are orange and purple.
     picture = matplotlib.image.imread(folder / "figure8.png")
     red, _, blue, _ = np.moveaxis(picture, 2, 0)
@@ -34,6 +34,8 @@ def test_all_figures_are_written(scored, pages):
         (6, 3, ["scripts-a-max"], "no cell of average pooling nor of dgmp"),
         (7, 2, ["writers-avg-m01"], r"tables\.table2 lists no writers cell of a dgmp pooling"),
         (8, 2, ["writers-avg-m01"], r"tables\.table2 lists no writers cell of a dgmp pooling"),
+        (9, 4, {}, r"tables\.table4 lists no system to draw"),
+        (10, 4, {"sift-vlad": {"title": "SIFT"}}, r"table4 lists no system of .* pooling gmp"),
     ],
 )
 def test_errors_tell_which_table_lacks_a_cell(project, number, table, cells, message):
