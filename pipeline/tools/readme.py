@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.reporting.notes import STEP_NAMES
+from pipeline.evaluation.systems import STEP_NAMES
 from pipeline.shared.files import write_text
 from pipeline.shared.stage import run
 
