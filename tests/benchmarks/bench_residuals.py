@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from dgmp.encoding.residual_pooling import assign, pool_residuals, residuals_of
@@ -74,14 +76,18 @@ def report(rounds: int) -> None:
         "D×D system for each centre. Smaller loop: of the n×n or\nthe D×D system, whichever is "
         "smaller. Floor: half the smaller Gram matrix, its Cholesky factor and ten\noperations an "
         f"entry, at the speed of a matrix product of {PRODUCT:,} rows. Milliseconds a page, all on "
-        f"the same\n{PAGES_AT_ONCE} pages, lambda {LAMBDA:g}, float32. All ways give the same "
-        "rows.\n\n"
+        f"the same\n{PAGES_AT_ONCE} pages, lambda {LAMBDA:g}, float32, one thread. All ways give "
+        "the same rows.\n\n"
         "| descriptors, D | descriptors of a centre: median | largest | floor | ours | ours, one "
         "by one | primal loop | smaller loop | ours / floor | primal / ours | smaller / ours "
         "| smaller / one by one |\n|:--|" + "--:|" * 11
     )
-    for shape in tqdm(SHAPES, desc="pooling", disable=None):
-        print(f"| {' | '.join(_row(*shape, rounds))} |", flush=True)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with threadpool_limits(limits=1):
+        for shape in tqdm(SHAPES, desc="pooling", disable=None):
+            print(f"| {' | '.join(_row(*shape, rounds))} |", flush=True)
+    torch.set_num_threads(threads)
 
 
 def _row(count: int, width: int, rounds: int) -> list[str]:
