@@ -55,9 +55,9 @@ format: setup  ## Format the code
 	$(RUN) ruff check --fix
 
 # A table replaces the old one when it is complete.
-bench: setup  ## Measure the layer, the data path and the metrics, into reports/benchmarks/
+bench: setup  ## Measure the layer, the data path, the metrics and the encodings, into reports/benchmarks/
 	@mkdir -p reports/benchmarks
-	@set -e; for name in pooling data metrics; do \
+	@set -e; for name in pooling data metrics encoding; do \
 		$(RUN) python -m tests.benchmarks.bench_$$name >reports/benchmarks/.$$name.md; \
 		mv reports/benchmarks/.$$name.md reports/benchmarks/$$name.md; \
 		cat reports/benchmarks/$$name.md; done

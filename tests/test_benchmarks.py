@@ -1,10 +1,16 @@
 """The benchmarks still run, at toy size; what they measure is in reports/benchmarks."""
 
+import numpy as np
+import pytest
+
 from tests.benchmarks import (
+    bench_chain,
+    bench_describe,
     bench_extraction,
     bench_metrics,
     bench_pooling,
     bench_reading,
+    bench_residuals,
     bench_views,
 )
 
@@ -20,6 +26,33 @@ def test_smoke_data(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out
     for section in ("## Patch extraction", "Floor.", "## Random reads", "## Views of script pages"):
         assert section in said
+
+
+def test_smoke_encoding(tmp_path, monkeypatch, capsys):
+    toy = {"COUNTS": {"train": 20, "test": 10}, "DESCRIPTORS": 100, "CENTRES": 4}
+    toy |= {"SVM_WIDTH": 40, "SVM_COMPARED": 2, "LARGE": 20, "LARGE_TRAINING": 15}
+    for name, value in (toy | {"LARGE_WIDTH": 30}).items():
+        monkeypatch.setattr(bench_chain, name, value)
+    # Not in a process of its own, which would not have the toy sizes.
+    monkeypatch.setattr(bench_chain, "alone", bench_chain._with_peak)
+    monkeypatch.setattr(bench_residuals, "SHAPES", [(150, 8)])
+    monkeypatch.setattr(bench_residuals, "PRODUCT", 8)
+    monkeypatch.setattr(bench_describe, "ENLARGED", (0.25,))
+    monkeypatch.setattr(bench_describe, "PAGES", 2)
+    monkeypatch.setattr(bench_describe, "PROCESSES", 1)
+    bench_residuals.report(1)
+    bench_describe.report(1)
+    bench_chain.report(tmp_path / "writers", 1)
+    said = capsys.readouterr().out
+    for row in ("| 150, 8 |", "| 120×104 |", "| encode all pages |", "| 1.0000", "| 15 | ours |"):
+        assert row in said
+
+
+def test_ways_that_differ_are_refused():
+    rows = np.eye(3)
+    bench_residuals.require_same([rows, rows + 1e-6], rows)
+    with pytest.raises(ValueError, match="way 1 differs"):
+        bench_residuals.require_same([rows, rows + 1e-3], rows)
 
 
 def test_smoke_metrics(monkeypatch, capsys):

@@ -22,6 +22,7 @@ from tests.benchmarks.count_work import (
     under,
     work_of,
 )
+from tests.benchmarks.system_work import core_hours, system_table
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "paper.md").read_text(encoding="utf-8")
@@ -31,6 +32,21 @@ def test_tables_are_those_that_are_counted() -> None:
     settings = [under(protocol, ROOT / "params.yaml") for protocol in ("paper", "authors-code")]
     counted = tables(*settings, PATCHES_A_PAGE)
     assert f"<!-- counted -->\n{counted}\n<!-- end of counted -->" in PAGE
+
+
+def test_work_of_systems_is_what_is_counted() -> None:
+    params = under("paper", ROOT / "params.yaml")
+    table = system_table(params)
+    assert f"<!-- counted systems -->\n{table}\n<!-- end of counted systems -->" in PAGE
+    steps = core_hours(params)
+    # By hand, from params.yaml: 5 seeds of each of 4 local systems, 1 run of each of the 11 others.
+    assert steps["describe"][1] == 1182 + 3600
+    assert steps["train the network of Cl-S"][1] == 3_000_000 * 22
+    assert steps["activations of Cl-S"][1] == 2500 * (1182 + 3600)
+    runs = 4 * 5 + 6 + 5 * len(params.profiles.paper.writers.seeds)
+    assert steps["exemplar SVMs"][1] == 3600 * runs
+    encoded = sum(amount for step, (_, amount, _) in steps.items() if step.startswith("encode"))
+    assert encoded == 4 * 5 * (1182 + 3600)
 
 
 @pytest.mark.parametrize(("size", "stride", "locations"), [(400, 2, 13 * 13), (384, 1, 24 * 24)])

@@ -22,6 +22,7 @@ from pipeline.shared.settings.base import Task
 from pipeline.shared.settings.layers import with_defaults, with_protocol
 from pipeline.shared.settings.params import PARAMS_FILE, Params
 from pipeline.shared.settings.training import Writers
+from tests.benchmarks.system_work import system_table
 
 PATCHES_A_PAGE = 32
 """Assumed of ICDAR17-WI: what the filter keeps of real manuscript pages of 3 megapixels."""
@@ -247,7 +248,9 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--patches", type=int, default=PATCHES_A_PAGE, help="a page")
     patches = arguments.parse_args().patches
-    print(tables(under("paper"), under("authors-code"), patches))
+    paper = under("paper")
+    print(tables(paper, under("authors-code"), patches))
+    print(f"\n{system_table(paper)}")
 
 
 if __name__ == "__main__":
