@@ -145,8 +145,10 @@ def make_clone(folder: Path, adapt: Callable[[dict[str, Any]], dict[str, Any]]) 
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, names.split("\0")):
-        # The lock file knows other settings, and DVC writes it anew after each stage.
-        if (ROOT / name).is_file() and name != "dvc.lock":
+        # The lock file knows other settings, and DVC writes it anew after each stage. Reports are
+        # what the clone is to make.
+        left_out = name == "dvc.lock" or name.startswith("reports/")
+        if (ROOT / name).is_file() and not left_out:
             (clone.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, clone.folder / name)
     clone.adapt(adapt)
