@@ -18,6 +18,9 @@ from pipeline.shared.stage import run
 README = Path("README.md")
 FOLDER = Path("reports/scribes/tables")
 SHOWN, LINKED = FOLDER / "table2.md", tuple(FOLDER / f"table{n}.md" for n in (1, 3, 4))
+SECTION = "Measured on: "
+# They speak of the other section of Table II, of which the ladder tells more.
+NOTES_ON_SYSTEMS = ("- Systems are compared", "- Cited: ")
 LADDER = Path("reports/manuscripts/tables/table4.csv")
 
 log = logging.getLogger(__name__)
@@ -38,13 +41,16 @@ def with_section(readme: str, name: str, body: str) -> str:
 
 
 def table_with_links(shown: str, linked: Mapping[str, str]) -> str:
-    """A table in Markdown, and below it a link to each of the others.
+    """The first section of a table in Markdown, its notes, and a link to each of the others.
 
     Args:
         shown: The table in Markdown.
         linked: The others in Markdown, by the path of their file.
     """
-    body = shown.strip().partition("\n")[2]
+    head, first, *_ = shown.partition("\n")[2].split(SECTION)
+    notes = [line for line in shown.splitlines() if line.startswith("- ")]
+    own = [note for note in notes if not note.startswith(NOTES_ON_SYSTEMS)]
+    body = head + SECTION + first.partition("\n- ")[0].rstrip() + "\n\n" + "\n".join(own)
     links = [f"[{_title(table)}]({path})" for path, table in linked.items()]
     return f"**{_title(shown)}**\n{body}\n\nThe other tables: {'; '.join(links)}.\n"
 
