@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from dgmp.learning.log import Epoch, StepResult
 from dgmp.learning.loop import DivergedError, fit, pooling_parameter, seed_everything
 from dgmp.learning.optimizer import OptimizerSettings, build_optimizer, decay_factor, learning_rates
+from dgmp.pooling import DGMP, build_pooling
 from dgmp.pooling.base import GlobalPooling
-from dgmp.pooling.layers import DGMP, build_pooling
 
 
 class Net(nn.Module):

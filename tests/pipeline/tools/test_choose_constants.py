@@ -27,7 +27,8 @@ def described(project, monkeypatch):
     folder.mkdir(parents=True)
     write_store(folder, pages, [{"vectors": one.astype(np.float32)} for one in found])
     system = project.params.systems["sift-gmp"].model_dump(by_alias=True)
-    project.set("systems.sift-gmp", system | {"centres": 4, "seeds": [0, 1], "sample": 900})
+    small = {"centres": 4, "dimensions": None, "seeds": [0, 1], "sample": 900}
+    project.set("systems.sift-gmp", system | small)
     return project
 
 
