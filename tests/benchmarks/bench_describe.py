@@ -53,10 +53,10 @@ def report(rounds: int) -> None:
     print(
         f"\n## Describing pages\n\nPages of `dgmp.scribes`, {PAGES} a size, the larger ones "
         "enlarged. Ours: `LocalDescriptors`, upright, at most\n"
-        f"{LocalDescriptors().most:,} a page. Floor: `detectAndCompute` of the same `cv2.SIFT`, "
+        f"{LocalDescriptors().most:,} a page. OpenCV: `detectAndCompute` of the same `cv2.SIFT`, "
         "which describes all it finds, with orientations.\nOpenCV with one thread in each "
         "process.\n\n"
-        "| page | keypoints of SIFT | ours | floor, pages/s | ours, pages/s | ours / floor, time "
+        "| page | keypoints of SIFT | ours | OpenCV, pages/s | ours, pages/s | ours / OpenCV, time "
         f"| {PROCESSES} processes, pages/s | {PROCESSES} / 1 |\n|:--|" + "--:|" * 7
     )
     before = cv2.getNumThreads()
@@ -76,15 +76,15 @@ def report(rounds: int) -> None:
                 pool.map(describe, pages, chunksize=1)
                 clocks.append(time.perf_counter())
                 found.append(np.diff(clocks))
-            floor, ours, parallel = np.array(found).T
+            alone, ours, parallel = np.array(found).T
             height, width = pages[0].shape
             cells = [
                 f"{height:,}×{width:,}",
                 f"{np.mean(theirs):,.0f}",
                 f"{np.mean(own):,.0f}",
-                f"{PAGES / np.median(floor):.1f}",
+                f"{PAGES / np.median(alone):.1f}",
                 f"{PAGES / np.median(ours):.1f}",
-                f"{np.median(ours / floor):.2f}",
+                f"{np.median(ours / alone):.2f}",
                 f"{PAGES / np.median(parallel):.1f}",
                 f"{np.median(ours / parallel):.2f}",
             ]

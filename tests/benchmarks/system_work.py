@@ -28,10 +28,10 @@ RATES = {
 """What a core does a second of processor time, with one thread.
 
 Measured once on an Intel Xeon of 2.5 GHz (family 6, model 85), while other programs ran on it.
-Pages of 2000 x 1500 pixels with 2500 descriptors; patches
-of 32 x 32 with 5000 classes; pages encoded by pooling, entries of a residual and vocabularies;
-whitening of 12,800 entries fitted on 1182 pages, with the transform of as many; SVMs of a page
-against 1182, their Gram matrix among it; re-ranking of 3600 pages of 400 entries.
+Pages of 2000 x 1500 pixels with 2500 descriptors; patches of 32 x 32 with 5000 classes; pages
+encoded by pooling, entries of a residual and vocabularies; whitening of 12,800 entries fitted on
+1182 pages, with the transform of as many; SVMs of a page against 1182, their Gram matrix among it;
+re-ranking of 3600 pages of 400 entries.
 """
 
 
