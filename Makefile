@@ -33,7 +33,7 @@ train-cells: setup  ## The same, with the training stages side by side: make tra
 			CUDA_VISIBLE_DEVICES=$$1 dvc --wait-for-lock repro --single-item "$$0" || exit 1'
 	$(RUN) dvc repro
 
-readme: setup  ## Write Table II of reports/scribes into README.md
+readme: setup  ## Write the tables that README.md shows, from the committed reports
 	$(RUN) python -m pipeline.tools.readme
 
 check-data: setup  ## List the paper's data: what is there, what is missing, and what to do
