@@ -1,0 +1,1 @@
+"""Scans of pages as people have them: folders, PDFs, IIIF manifests."""
