@@ -56,7 +56,7 @@ class Evidence:
 
     Attributes:
         places: float32 (k, 2, 2), of each pair x and y on the one and on the other page, in pixels
-            of the pages as they were read.
+            of the pages at the size at which they were described.
         sizes: float32 (k, 2), side of the square that was compared there, in the same pixels.
         shares: float32 (k,), part of the similarity that each pair carries; all pairs sum to it.
     """
