@@ -6,10 +6,6 @@ from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
-import torch
-
-from dgmp.encoding.democratic import democratic_weights
-from dgmp.pooling.functional import generalized_max_pool
 
 Pooling = Literal["sum", "gmp", "democratic"]
 Residuals = Literal["raw", "unit"]
@@ -64,6 +60,12 @@ def pool_residuals(
         Pooled residuals float32 (K, d), zero for a centre that has none, and the weights float32
         (n,) with which they are the weighted sums.
     """
+    # Here, because PyTorch takes 2 s to load and processes that describe pages do without.
+    import torch
+
+    from dgmp.encoding.democratic import democratic_weights
+    from dgmp.pooling.functional import generalized_max_pool
+
     pooled = np.zeros((centres, residuals.shape[1]), np.float32)
     weights = np.ones(len(residuals), np.float32)
     padded = np.concatenate([residuals, np.zeros((1, residuals.shape[1]), np.float32)])

@@ -59,8 +59,9 @@ class Clone:
         assert code == 0, f"{' '.join(command)} ended with {code}:\n{said}"
         return said
 
-    def repro(self) -> str:
-        return self.run("dvc", "repro")
+    def repro(self, *stages: str) -> str:
+        """`dvc repro`, of all stages if none is named."""
+        return self.run("dvc", "repro", *stages)
 
     def experiment(self, *stages: str, **settings: Any) -> str:
         """`dvc exp run` with some settings, a double underscore in place of each dot.

@@ -70,6 +70,27 @@ def stale_by_settings(repo: Repo) -> set[str]:
     }
 
 
+def settings_of_stages(folder: Path) -> dict[str, set[str]]:
+    """By stage, the settings and sections that dvc.yaml names, as DVC resolves them."""
+    with Repo(str(folder)) as repo:
+        return {
+            stage.name: {
+                name
+                for dep in stage.deps
+                if isinstance(dep, ParamsDependency)
+                for name in dep.params
+            }
+            for stage in repo.index.stages
+        }
+
+
+def named(key: str, settings: dict[str, set[str]]) -> set[str]:
+    """The stages that name a setting, or a section it is in."""
+    parts = key.split(".")
+    sections = {".".join(parts[:size]) for size in range(1, len(parts) + 1)}
+    return {stage for stage, names in settings.items() if names & sections}
+
+
 @contextmanager
 def parsed_once() -> Iterator[None]:
     """DVC parses each text of a YAML file once, and not anew for every stage."""

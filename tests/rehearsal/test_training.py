@@ -11,9 +11,20 @@ from tests.rehearsal.clone import CELLS, UNTRAINED, WRITERS, Clone, make_clone, 
 pytestmark = pytest.mark.rehearsal
 
 
+STAGES = ("acquire", "binarize", "patches", "pretrain", "train", "untrained", "variant")
+"""All that training is about."""
+
+
+def training_alone(pipeline: dict[str, Any]) -> dict[str, Any]:
+    return {"stages": {name: pipeline["stages"][name] for name in STAGES}}
+
+
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory) -> Clone:
-    return make_clone(tmp_path_factory.mktemp("rehearsal") / "clone", toy)
+    made = make_clone(tmp_path_factory.mktemp("rehearsal") / "clone", toy)
+    made.adapt(training_alone, "dvc.yaml")
+    made.run("git", "commit", "--quiet", "--all", "--message", "stages of training alone")
+    return made
 
 
 def paper_of_scribes(settings: dict[str, Any]) -> dict[str, Any]:
