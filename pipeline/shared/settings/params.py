@@ -21,6 +21,7 @@ from pipeline.shared.settings.data import (
 )
 from pipeline.shared.settings.errors import settings_errors
 from pipeline.shared.settings.layers import with_defaults, with_protocol, written_at
+from pipeline.shared.settings.search import Search
 from pipeline.shared.settings.surrogates import Surrogates
 from pipeline.shared.settings.systems import (
     AnySystem,
@@ -111,6 +112,8 @@ class Params(Settings):
     tables: Tables
     compare: Compare
     compute: Compute
+    search: Search
+    searches: dict[str, dict[str, Any]]
     profiles: Profiles
 
     @model_validator(mode="after")
@@ -158,6 +161,21 @@ class Params(Settings):
                     names = ", ".join(self.systems)
                     raise ValueError(f"baselines.{name}: {one!r} is not one of systems: {names}")
         return self
+
+    @model_validator(mode="after")
+    def searches_are_searches(self) -> Params:
+        for name in self.searches:
+            try:
+                self.searched(name)
+            except ValidationError as error:
+                lines = settings_errors(error, Search)
+                raise ValueError("\n".join(f"searches.{name}.{line}" for line in lines)) from None
+        return self
+
+    def searched(self, name: str, **changes: Any) -> Search:
+        """The settings of a search, with some set anew; a name without an entry has the defaults."""
+        laid = self.search.model_dump() | self.searches.get(name, {}) | changes
+        return Search.model_validate(laid)
 
     @property
     def active(self) -> Profile:
