@@ -1,10 +1,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 GPUS ?= 1
+INDEX ?= reports/scans/synthetic
 # Stages call python and dvc by name, as in an activated environment.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup repro readme train-cells check-data check-gpu test lint format bench agreement lock clean
+.PHONY: help setup repro search who readme train-cells check-data check-gpu test lint format bench agreement lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +33,12 @@ train-cells: setup  ## The same, with the training stages side by side: make tra
 		sh -c 'IFS=,; set -- $${CUDA_VISIBLE_DEVICES-$$SLOT}; shift $$(($$# ? SLOT % $$# : 0)); \
 			CUDA_VISIBLE_DEVICES=$$1 dvc --wait-for-lock repro --single-item "$$0" || exit 1'
 	$(RUN) dvc repro
+
+search: setup  ## Which pages are by the same hand: make search PAGES=folder, or nothing for synthetic ones
+	@$(RUN) python -m pipeline.search $(if $(NAME),--name "$(NAME)") $(if $(PAGES),"$(PAGES)")
+
+who: setup  ## Whose hand is this: make who PAGE=image INDEX=reports/scans/name
+	@$(RUN) python -m pipeline.tools.who "$(PAGE)" "$(INDEX)"
 
 readme: setup  ## Write the tables that README.md shows, from the committed reports
 	$(RUN) python -m pipeline.tools.readme

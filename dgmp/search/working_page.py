@@ -20,9 +20,9 @@ LARGEST_SCALE = 3.0
 # Pixels of a working page at most; a page of a codex has half a million to one million.
 MOST_PIXELS = 6_000_000
 
-# Pixels at which the pen is measured first. Narrower ones than this are measured again on the scan
-# itself, because the estimate is good to half a pixel.
-MEASURED_PIXELS, NARROW = 3_000_000, 3.0
+# Pixels at which the pen is measured. Where it is narrower than this, it is measured again at twice
+# the size, because the estimate is good to half a pixel, on the middle of the page.
+MEASURED_PIXELS, NARROW = 2_000_000, 5.0
 
 # Ink is told from paper at this many times the size of the working page.
 FINER = 2.0
@@ -102,14 +102,20 @@ def pen_width(ink: np.ndarray) -> float:
 
 def _pen_of(scan: np.ndarray, text: np.ndarray | None) -> float:
     """Width of the pen of a page in its own pixels."""
-    for pixels in (MEASURED_PIXELS, scan.size):
-        scale = min(1.0, (pixels / scan.size) ** 0.5)
-        page = _resized(scan, scale)
-        # The line pitch is not known yet; a page has 20 to 60 lines.
-        width = pen_width(_inside(_binarized(page, max(page.shape) // 30), text))
-        if width >= NARROW or scale == 1:
-            break
-    return width / scale
+    scale = min(1.0, (MEASURED_PIXELS / scan.size) ** 0.5)
+    width = _measured(scan, text, scale)
+    if not 0 < width < NARROW:
+        return width / scale
+    top, left = (side // 4 for side in scan.shape)
+    middle = slice(top, -top or None), slice(left, -left or None)
+    again = _measured(scan[middle], None if text is None else text[middle], 2 * scale)
+    return again / (2 * scale) or width / scale
+
+
+def _measured(scan: np.ndarray, text: np.ndarray | None, scale: float) -> float:
+    page = _resized(scan, scale)
+    # The line pitch is not known yet; a page has 20 to 60 lines.
+    return pen_width(_inside(_binarized(page, max(page.shape) // 30), text))
 
 
 def _inside(ink: np.ndarray, text: np.ndarray | None) -> np.ndarray:
