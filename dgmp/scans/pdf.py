@@ -18,6 +18,9 @@ LARGEST = 40_000_000
 POINTS = 72
 """An inch in points, the unit of PDF."""
 
+ROUNDING = 1e-6
+"""Share of a size; it is stored in 32 bits."""
+
 # PDFium must not be called by two threads at once.
 _lock = Lock()
 
@@ -48,9 +51,9 @@ def render_pdf_page(file: Path, number: int) -> NDArray[np.uint8]:
         try:
             page = document[number - 1]
             width, height = page.get_size()
-            scale = DPI / POINTS
-            scale = min(scale, sqrt(LARGEST / max(width * height, 1)))
-            bitmap = page.render(scale=scale, grayscale=True)
+            scale = min(DPI / POINTS, sqrt(LARGEST / max(width * height, 1)))
+            # Sizes are rounded up, and those in the file are a little more than they should be.
+            bitmap = page.render(scale=scale * (1 - ROUNDING), grayscale=True)
         except pypdfium2.PdfiumError as error:
             raise ValueError(f"page {number} is damaged ({error})") from None
         return bitmap.to_numpy().reshape(bitmap.height, bitmap.width).copy()
