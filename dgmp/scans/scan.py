@@ -11,8 +11,9 @@ class Scan:
     """One page.
 
     Attributes:
-        name: What it is called wherever people see it, unique in a listing: the path relative to the
-            folder, with `#2` for the second page of a file of several; a manifest's label.
+        name: What it is called wherever people see it, one line, unique in a listing: the path
+            relative to the folder, with `#2` for the second page of a file of several; label of the
+            manifest and of the canvas.
         file: The image, PDF or TIFF it is read from.
         page: Number of the page in its file, from 1.
         codex: The book, roll or bundle it belongs to; pages of one codex are no news to each other.

@@ -15,6 +15,7 @@ WINGS = (
     "dgmp/files.py",
     "dgmp/scribes",
     "dgmp/images",
+    "dgmp/scans",
     "dgmp/pooling",
     "dgmp/metrics",
     "dgmp/encoding",
