@@ -12,7 +12,8 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
 import dgmp
-from dgmp.scans.reading import read_scan, text_mask
+from dgmp.scans.layout import text_mask
+from dgmp.scans.reading import read_scan
 from dgmp.scans.scan import Refused, Scan
 from dgmp.search.described import DescribedScan, describe_scan
 from pipeline.shared.provenance import digest_of
