@@ -110,9 +110,12 @@ def _ask_service(canvas: Canvas, file: Path, width: int, fetcher: Fetcher) -> st
     service = canvas.service or {}
 
     def read(info: Path) -> dict[str, Any]:
-        told = json.loads(info.read_bytes())
+        try:
+            told = json.loads(info.read_bytes())
+        except (UnicodeDecodeError, RecursionError, ValueError):
+            told = None
         if not isinstance(told, dict):
-            raise ValueError("its info.json is no object")
+            raise ValueError(f"{info_address(service)} is no JSON object")
         # Its own address may be wrong, behind a proxy.
         return service | told | {"id": service_id(service)}
 

@@ -363,3 +363,14 @@ def test_broken_canvases_are_refused(library, tmp_path, broken):
         listing = listed(address, tmp_path)
         assert [scan.note for scan in listing.scans] == ["b"]
         assert [refused.reason for refused in listing.refused] == ["a canvas without an image"]
+
+
+@pytest.mark.parametrize(
+    ("info", "reason"),
+    [(b"<html>", "info.json is no JSON object"), (b"{}", "info.json tells no width or no sizes")],
+)
+def test_services_that_tell_nothing(library, tmp_path, info, reason):
+    library.add("/a/info.json", Answer(info))
+    canvas = canvas_2("a", "x", {"@id": f"{library.root}/a"})
+    listing = listed(library.add_json("/m.json", manifest_2(canvas)), tmp_path)
+    assert reason in refusals(listing)["Clm 1/a"]

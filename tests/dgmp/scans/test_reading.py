@@ -58,7 +58,7 @@ def test_a_missing_page_of_a_pdf(tmp_path):
 @pytest.mark.parametrize(("limit", "factor"), [(64 * 48, 1), (2000, 2), (200, 4), (50, 8)])
 @pytest.mark.parametrize("suffix", ["jpg", "jp2"])
 def test_large_pages_are_read_reduced(tmp_path, monkeypatch, smooth, suffix, limit, factor):
-    monkeypatch.setattr(reading, "LARGEST", limit)
+    monkeypatch.setattr(reading, "LARGEST" if suffix == "jpg" else "LARGEST_JP2", limit)
     file = tmp_path / f"a.{suffix}"
     Image.fromarray(smooth).save(file, **({"quality": 100} if suffix == "jpg" else {}))
     read = read_scan(Scan("a", file))
@@ -76,7 +76,7 @@ def test_reduced_pages_are_upright(tmp_path, monkeypatch, smooth):
 
 
 def test_deep_jpeg_2000_is_reduced_to_eight_bits(tmp_path, monkeypatch, smooth):
-    monkeypatch.setattr(reading, "LARGEST", 2000)
+    monkeypatch.setattr(reading, "LARGEST_JP2", 2000)
     Image.fromarray(smooth.astype(np.uint16) * 256).save(tmp_path / "a.jp2")
     read = read_scan(Scan("a", tmp_path / "a.jp2"))
     averaged = cv2.resize(smooth, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
