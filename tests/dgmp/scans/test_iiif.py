@@ -305,10 +305,14 @@ COLLECTION_3 = {"type": "Collection", "items": [{"id": "http://a/1", "type": "Ma
         (Answer(b"[" * 100_000), "is no JSON, wanted: a IIIF manifest"),
         (Answer(b"[1]"), "is JSON of type None, wanted: a IIIF manifest"),
         (Answer(b'{"type": "Canvas"}'), "is JSON of type Canvas, wanted: a IIIF manifest"),
+        (
+            Answer(b'{"type": "AnnotationCollection"}'),
+            "is JSON of type AnnotationCollection, wanted",
+        ),
         (Answer(b'{"type": "Manifest", "items": []}'), "is a manifest without canvases"),
         (Answer(b'{"@type": "sc:Manifest", "@id": "x"}'), "is a manifest without canvases"),
         (Answer(json.dumps(COLLECTION_2).encode()), "12 manifests and 2 further collections: give"),
-        (Answer(json.dumps(COLLECTION_3).encode()), "3 manifests: give one of them, for example"),
+        (Answer(json.dumps(COLLECTION_3).encode()), "3 manifests: give one manifest, for example"),
     ],
 )
 def test_manifests_that_cannot_be_had(library, tmp_path, answer, message):
