@@ -105,16 +105,8 @@ class Fetcher:
             answer = self._session.get(address, stream=True, timeout=TIMEOUT)
         except requests.TooManyRedirects:
             raise RefusedError(f"{host} redirects without end") from None
-        except requests.Timeout:
-            seconds = f"{TIMEOUT[1]:g} s"
-            raise SilentError(f"{host} does not answer within {seconds}: run again later") from None
-        except requests.ConnectionError as error:
-            if "timed out" in str(error):
-                seconds = f"{TIMEOUT[1]:g} s"
-                raise SilentError(
-                    f"{host} does not answer within {seconds}: run again later"
-                ) from None
-            raise SilentError(f"{host} cannot be reached: run again later") from None
+        except (requests.ConnectionError, requests.Timeout):
+            raise SilentError(f"{host} does not answer: run again later") from None
         except (requests.RequestException, ValueError):
             raise RefusedError(f"{address} is no address of the web") from None
         with answer:

@@ -61,10 +61,10 @@ def find_files(folder: Path, *, skip: Collection[Path] = ()) -> Found:
 
     for suffix, those in unread.items():
         reason = f"this format is not read, save as JPEG, PNG or TIFF: {short(those)}"
-        refused.append(Refused(f"{files(len(those))} {suffix}", reason))
+        refused.append(Refused(f"{count_files(len(those))} {suffix}", reason))
     if others:
         reason = f"no image{'s' * (len(others) > 1)}: {short(others)}"
-        refused.append(Refused(files(len(others)), reason))
+        refused.append(Refused(count_files(len(others)), reason))
     pages = sorted(images + manifests, key=lambda file: natural(relative(file, folder)))
     return Found(pages, refused)
 
@@ -117,10 +117,10 @@ def _is_image(file: Path) -> bool:
         return False
 
 
-def files(count: int) -> str:
+def count_files(count: int) -> str:
     """How many files, in words.
 
-    >>> files(1), files(2000)
+    >>> count_files(1), count_files(2000)
     ('1 file', '2,000 files')
     """
     return f"{count:,} file{'s' * (count > 1)}"

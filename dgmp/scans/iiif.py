@@ -10,7 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from dgmp.scans.fetching import Fetcher, RefusedError, SilentError
-from dgmp.scans.image_service import image_address, info_address, service_address
+from dgmp.scans.image_service import image_address, info_address, service_address, service_id
 from dgmp.scans.kinds import count_pages
 from dgmp.scans.manifest import Canvas, Manifest, parse_manifest
 from dgmp.scans.names import one_line
@@ -55,7 +55,7 @@ def _fetch_manifest(address: str, folder: Path, fetcher: Fetcher) -> Manifest:
 
 def _fetch_pages(manifest: Manifest, folder: Path, width: int, fetcher: Fetcher) -> Listing:
     listing = Listing()
-    silent = 0
+    silent, unasked = 0, 0
     bar = tqdm(manifest.canvases, desc=manifest.label[:40], unit="page", disable=None)
     for place, canvas in enumerate(bar):
         label = canvas if isinstance(canvas, str) else canvas.label
@@ -63,29 +63,31 @@ def _fetch_pages(manifest: Manifest, folder: Path, width: int, fetcher: Fetcher)
         if isinstance(canvas, str):
             listing.refused.append(Refused(name, "a canvas without an image"))
             continue
-        try:
-            file = _fetch_page(canvas, folder, width, fetcher, online=silent < MOST_SILENT)
-        except SilentError as error:
-            silent += 1
-            listing.refused.append(Refused(name, one_line(str(error))))
-        except ValueError as error:
-            silent = 0
-            listing.refused.append(Refused(name, one_line(str(error))))
-        else:
-            silent = 0 if silent < MOST_SILENT else silent
-            listing.scans.append(Scan(name, file, codex=manifest.label, order=place, note=label))
+        file = folder / _file_name(canvas, width)
+        if not file.is_file():
+            if silent == MOST_SILENT:
+                unasked += 1
+                continue
+            try:
+                _fetch_page(canvas, file, width, fetcher)
+                silent = 0
+            except ValueError as error:
+                silent = silent + 1 if isinstance(error, SilentError) else 0
+                listing.refused.append(Refused(name, one_line(str(error))))
+                continue
+        listing.scans.append(Scan(name, file, codex=manifest.label, order=place, note=label))
+    if unasked:
+        reason = "not asked for, because the server fell silent: run again later"
+        listing.refused.append(Refused(f"{unasked:,} pages of {manifest.label}", reason))
     return listing
 
 
-def _fetch_page(
-    canvas: Canvas, folder: Path, width: int, fetcher: Fetcher, *, online: bool
-) -> Path:
-    identity = f"{canvas.image} {canvas.service and info_address(canvas.service)} {width}"
-    file = folder / f"{_digest(identity.encode())}.jpg"
-    if file.is_file():
-        return file
-    if not online:
-        raise SilentError("not asked for, because the server did not answer for pages before it")
+def _file_name(canvas: Canvas, width: int) -> str:
+    service = canvas.service and info_address(canvas.service)
+    return f"{_digest(f'{canvas.image} {service} {width}'.encode())}.jpg"
+
+
+def _fetch_page(canvas: Canvas, file: Path, width: int, fetcher: Fetcher) -> Path:
     address = image_address(canvas, width)
     if canvas.service is None or address is None:
         address = address or _ask_service(canvas, file, width, fetcher)
@@ -108,10 +110,14 @@ def _ask_service(canvas: Canvas, file: Path, width: int, fetcher: Fetcher) -> st
     service = canvas.service or {}
 
     def read(info: Path) -> dict[str, Any]:
-        told = json.loads(info.read_bytes())
+        try:
+            told = json.loads(info.read_bytes())
+        except (UnicodeDecodeError, RecursionError, ValueError):
+            told = None
         if not isinstance(told, dict):
-            raise ValueError("its info.json is no object")
-        return service | told
+            raise ValueError(f"{info_address(service)} is no JSON object")
+        # Its own address may be wrong, behind a proxy.
+        return service | told | {"id": service_id(service)}
 
     told = read(fetcher.fetch(info_address(service), file.with_suffix(".json"), read))
     address = service_address(told, width, canvas.width)

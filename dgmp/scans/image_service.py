@@ -22,7 +22,7 @@ def image_address(canvas: Canvas, width: int) -> str | None:
 
 def info_address(service: dict[str, Any]) -> str:
     """Address of what a service tells of its image."""
-    return f"{_base(service)}/info.json"
+    return f"{service_id(service)}/info.json"
 
 
 def service_address(service: dict[str, Any], width: int, native: int | None = None) -> str | None:
@@ -52,10 +52,11 @@ def service_address(service: dict[str, Any], width: int, native: int | None = No
 
 
 def _address(service: dict[str, Any], size: str) -> str:
-    return f"{_base(service)}/full/{size}/0/default.jpg"
+    return f"{service_id(service)}/full/{size}/0/default.jpg"
 
 
-def _base(service: dict[str, Any]) -> str:
+def service_id(service: dict[str, Any]) -> str:
+    """Address of a service itself."""
     return str(service.get("id") or service.get("@id")).rstrip("/")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from dgmp.scans.folder import files, find_files, relative
+from dgmp.scans.folder import count_files, find_files, relative
 from dgmp.scans.iiif import list_manifest
 from dgmp.scans.kinds import count_pages
 from dgmp.scans.layout import find_layout
@@ -37,7 +37,7 @@ def list_scans(source: str, downloads: Path, *, width: int = WIDTH) -> Listing:
         ValueError: the source is missing, a manifest that is the source cannot be had, or the
             pages.csv is wrong.
     """
-    if source.startswith(("http://", "https://")):
+    if source.lower().startswith(("http://", "https://")):
         return _arranged(list_manifest(source, downloads, width=width))
     path = Path(source).expanduser()
     if path.is_dir():
@@ -70,7 +70,9 @@ def _list_folder(folder: Path, csv_file: Path, downloads: Path, width: int) -> L
     scans = [scan for row in rows for scan in _of_row(row, named[row.file], csv_file)]
     refused = [*_refused(named.values()), *found.refused]
     if unnamed := [one_line(relative(f, folder)) for f in found.files if f not in named]:
-        refused.append(Refused(files(len(unnamed)), f"not in {csv_file}: {in_short(unnamed)}"))
+        refused.append(
+            Refused(count_files(len(unnamed)), f"not in {csv_file}: {in_short(unnamed)}")
+        )
     return Listing(scans, refused)
 
 

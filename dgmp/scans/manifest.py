@@ -74,9 +74,9 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
             "link with the IIIF logo"
         ) from None
     kind = str(_get(content, "type") or _get(content, "@type"))
-    if kind.endswith("Collection"):
+    if kind in ("Collection", "sc:Collection"):
         raise ValueError(_tell_collection(content, name))
-    if not kind.endswith("Manifest"):
+    if kind not in ("Manifest", "sc:Manifest"):
         raise ValueError(f"{name} is JSON of type {one_line(kind)}, wanted: a IIIF manifest")
     third = kind == "Manifest"
     items = _list(_get(content, "items" if third else "sequences"))
@@ -99,9 +99,9 @@ def _tell_collection(content: Any, name: str) -> str:
     kinds = [str(_get(member, "type") or _get(member, "@type")) for member in members]
     manifests = [m for m, kind in zip(members, kinds, strict=True) if kind.endswith("Manifest")]
     inner = sum(kind.endswith("Collection") for kind in kinds)
-    more = f" and {inner:,} further collections" if inner else ""
+    more = f" and {inner:,} further collection{'s' * (inner > 1)}" if inner else ""
     example = _identity(manifests[0]) if manifests else ""
-    return f"{name} is a collection of {len(manifests):,} manifests{more}: give one of them" + (
+    return f"{name} is a collection of {len(manifests):,} manifests{more}: give one manifest" + (
         f", for example {one_line(example)}" if example else ""
     )
 

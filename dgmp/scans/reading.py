@@ -27,6 +27,8 @@ from dgmp.scans.scan import Scan
 
 LARGEST = 200_000_000
 """Pixels of a page that is decoded whole."""
+LARGEST_JP2 = 50_000_000
+"""The same for JPEG 2000, of which 195 megapixels in colour took 3 GB and 44 s, 49 took 1 GB."""
 
 # The classes themselves, because PIL.Image.open refuses pages of more than 179 megapixels.
 OPENERS: dict[Kind, type[ImageFile]] = {
@@ -48,8 +50,9 @@ REDUCED = {
 def read_scan(scan: Scan) -> NDArray[np.uint8]:
     """Read a page in grey, uint8 (H, W), upright.
 
-    JPEG and JPEG 2000 of more than 200 megapixels are read at a half, quarter or eighth of their
-    width and height. Beside the file this takes at most MEMORY.
+    JPEGs of more than 200 megapixels and JPEG 2000 of more than 50 are read at a half, quarter or
+    eighth of their width and height. With 195 megapixels in colour, reading took 0.5 GB for JPEG
+    and 1.4 GB for PNG and TIFF, the file included; 3.6 GB with 16 bits and transparency.
 
     Raises:
         ValueError: the page cannot be read, or is too large and of another format; the message
@@ -68,16 +71,17 @@ def _read(scan: Scan) -> NDArray[np.uint8]:
     if kind == "pdf":
         return render_pdf_page(scan.file, scan.page)
     width, height = _size(scan.file, kind, scan.page)
-    if width * height <= LARGEST:
+    limit = LARGEST_JP2 if kind == "jp2" else LARGEST
+    if width * height <= limit:
         return read_gray(f"{scan.file}#{scan.page}")
     count_pages(scan.file)
-    factor = next((f for f in REDUCED if width * height <= LARGEST * f**2), None)
+    factor = next((f for f in REDUCED if width * height <= limit * f**2), None)
     if factor is not None and kind == "jpeg":
         return _reduced_jpeg(scan.file, factor)
     if factor is not None and kind == "jp2":
         return _reduced_jp2(scan.file, factor)
     raise ValueError(
-        f"{width:,} x {height:,} pixels are more than {LARGEST // 10**6} megapixels: save it "
+        f"{width:,} x {height:,} pixels are more than {limit // 10**6} megapixels: save it "
         "smaller, or as JPEG"
     )
 
@@ -99,7 +103,7 @@ def _size(file: Path, kind: Kind, number: int) -> tuple[int, int]:
 
 def _reduced_jpeg(file: Path, factor: int) -> NDArray[np.uint8]:
     with quiet_stderr():
-        page = cv2.imread(str(file), REDUCED[factor])
+        page = cv2.imdecode(np.fromfile(file, np.uint8), REDUCED[factor])
     if page is None:
         raise ValueError("no readable image: save it again as JPEG")
     return page.astype(np.uint8, copy=False)

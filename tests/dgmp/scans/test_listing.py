@@ -10,7 +10,6 @@ from dgmp.scans.reading import read_scan
 from dgmp.scans.scan import Listing
 
 
-
 def page(file: Path, tone: int = 200) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.new("L", (30, 40), tone).save(file)
@@ -56,7 +55,9 @@ def test_folders_are_codices_in_natural_order(scans):
     assert listing.refused == []
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "jp2", "webp", "avif", "gif", "bmp", "pdf"])
+@pytest.mark.parametrize(
+    "suffix", ["jpg", "png", "tif", "jp2", "webp", "avif", "gif", "bmp", "pdf"]
+)
 def test_formats_are_listed_and_read(scans, suffix):
     file = page(scans / f"page.{suffix}", 90)
     (scan,) = listed(file).scans
@@ -102,9 +103,7 @@ def test_thousands_of_other_files_are_one_line(scans):
         (scans / f"note{number}.txt").write_bytes(b"x")
     listing = listed(scans)
     assert len(listing.scans) == 1
-    assert refusals(listing) == {
-        "2,000 files": "no images: note0.txt, note1.txt and 1998 others"
-    }
+    assert refusals(listing) == {"2,000 files": "no images: note0.txt, note1.txt and 1998 others"}
 
 
 def test_pictures_in_formats_that_are_not_read_are_told_by_format(scans):
@@ -243,9 +242,7 @@ def test_a_locked_pdf_is_refused(scans):
     at = data.index(b"<<", start) + 2
     data = data[:at] + b"/ID[<00><00>]/Encrypt " + encrypt + data[at:]
     file.write_bytes(data)
-    assert refusals(listed(scans)) == {
-        "page.pdf": "the PDF wants a password: save it without one"
-    }
+    assert refusals(listed(scans)) == {"page.pdf": "the PDF wants a password: save it without one"}
 
 
 def test_orientation_is_read(scans):

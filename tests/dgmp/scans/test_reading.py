@@ -51,14 +51,14 @@ def test_huge_pdf_pages_are_rendered_at_fewer_dots(tmp_path, monkeypatch):
 
 def test_a_missing_page_of_a_pdf(tmp_path):
     file = blank_pdf(tmp_path / "a.pdf", (72, 144))
-    with pytest.raises(ValueError, match="^b: it has no page 2, but 1 pages$"):
+    with pytest.raises(ValueError, match=r"^b: it has no page 2, but 1 pages$"):
         read_scan(Scan("b", file, page=2))
 
 
 @pytest.mark.parametrize(("limit", "factor"), [(64 * 48, 1), (2000, 2), (200, 4), (50, 8)])
 @pytest.mark.parametrize("suffix", ["jpg", "jp2"])
 def test_large_pages_are_read_reduced(tmp_path, monkeypatch, smooth, suffix, limit, factor):
-    monkeypatch.setattr(reading, "LARGEST", limit)
+    monkeypatch.setattr(reading, "LARGEST" if suffix == "jpg" else "LARGEST_JP2", limit)
     file = tmp_path / f"a.{suffix}"
     Image.fromarray(smooth).save(file, **({"quality": 100} if suffix == "jpg" else {}))
     read = read_scan(Scan("a", file))
@@ -76,7 +76,7 @@ def test_reduced_pages_are_upright(tmp_path, monkeypatch, smooth):
 
 
 def test_deep_jpeg_2000_is_reduced_to_eight_bits(tmp_path, monkeypatch, smooth):
-    monkeypatch.setattr(reading, "LARGEST", 2000)
+    monkeypatch.setattr(reading, "LARGEST_JP2", 2000)
     Image.fromarray(smooth.astype(np.uint16) * 256).save(tmp_path / "a.jp2")
     read = read_scan(Scan("a", tmp_path / "a.jp2"))
     averaged = cv2.resize(smooth, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
@@ -88,7 +88,7 @@ def test_deep_jpeg_2000_is_reduced_to_eight_bits(tmp_path, monkeypatch, smooth):
 def test_large_pages_of_other_formats_are_refused(tmp_path, monkeypatch, smooth, suffix):
     monkeypatch.setattr(reading, "LARGEST", 2000)
     Image.fromarray(smooth).save(tmp_path / f"a.{suffix}")
-    with pytest.raises(ValueError, match="^a: 48 x 64 pixels are more than 0 megapixels: save it"):
+    with pytest.raises(ValueError, match=r"^a: 48 x 64 pixels are more than 0 megapixels: save it"):
         read_scan(Scan("a", tmp_path / f"a.{suffix}"))
 
 
@@ -113,6 +113,6 @@ def test_files_that_changed_since_the_listing(tmp_path, smooth, suffix):
     whole = file.read_bytes()
     for data in (b"", b"<html>", whole[:40], whole[: len(whole) // 2]):
         file.write_bytes(data)
-        with pytest.raises(ValueError, match="^(a: |/)") as error:
+        with pytest.raises(ValueError, match=r"^(a: |/)") as error:
             read_scan(scan)
         assert "\n" not in str(error.value)
