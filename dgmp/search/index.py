@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from dgmp.encoding import VLAD, load, save, without_information
+from dgmp.encoding import VLAD, load, save
+from dgmp.encoding.local_descriptors import DescribedPage
 from dgmp.files import whole_folder
 from dgmp.images.reading import read_gray
 from dgmp.scans.scan import Scan
-from dgmp.search.background import load_background
+from dgmp.search.background import background_vlad
 from dgmp.search.described import DescribedScan, describe_scan
-from dgmp.search.findings import Cutoffs, Hit
-from dgmp.search.packed import Packed, Places, write_packed
-from dgmp.search.scoring import Scoring
+from dgmp.search.findings import Cutoffs, Findings, Hit
+from dgmp.search.grading import stated_cutoffs
+from dgmp.search.packed import Packed, write_packed
+from dgmp.search.scoring import Scoring, codex_numbers
 
 Vocabulary = Literal["auto", "own", "background"]
 
@@ -52,7 +54,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Index:
-    """Pages with writing, and the model that compares them.
+    """Pages with writing, and the model that compares further pages with them.
 
     Attributes:
         vocabulary: `own` if it was made from the pages, else `background`.
@@ -62,15 +64,16 @@ class Index:
         places: Their local descriptors.
         cutoffs: Of the grades.
         different: float32 (k,), sorted scores of pairs of pages of different codices.
-        most: Local descriptors that pages were described by at most.
-        fitted_on: Pages that the model was fitted on, the first ones.
+        most: Local descriptors that a page is described by at most.
+        fitted_on: Pages that the model was fitted on, the first ones. Fit anew when half as many
+            have been added: they are compared by what is usual among the first ones.
     """
 
     vocabulary: Vocabulary
     vlad: VLAD
     scoring: Scoring
     scans: list[Scan]
-    places: Sequence[Places]
+    places: Sequence[DescribedPage]
     cutoffs: Cutoffs
     different: NDArray[np.float32]
     most: int
@@ -80,19 +83,19 @@ class Index:
     def fit(
         cls,
         scans: Sequence[Scan],
-        places: Sequence[Places],
+        places: Sequence[DescribedPage],
         *,
         vocabulary: Vocabulary = "auto",
         most: int = 2500,
         least: int = 1,
     ) -> Self:
-        """Make an index of pages, with cut-offs by the stated rule.
+        """Make an index of pages, with the stated cut-offs.
 
         Args:
             scans: The pages, all with enough writing.
-            places: Their local descriptors.
-            vocabulary: Made from the pages, from synthetic scribes, or `auto`: by their number.
-            most: Local descriptors that the pages were described by at most.
+            places: Their local descriptors, as `describe_scan` gives them.
+            vocabulary: Made from the pages, from synthetic scribes, or `auto`, by their number.
+            most: Local descriptors that a page is described by at most.
             least: Local descriptors below which a further page has too little writing.
 
         Raises:
@@ -100,23 +103,148 @@ class Index:
                 descriptors for a vocabulary, an unknown vocabulary.
         """
         if len(scans) != len(places):
-            raise ValueError(f"an index needs places for each scan, got {len(places)}")
+            raise ValueError(f"an index of {len(scans)} scans needs their places, got {len(places)}")
         if vocabulary not in get_args(Vocabulary):
             raise ValueError(f"unknown vocabulary {vocabulary!r}: auto, own or background")
         if vocabulary == "auto":
             vocabulary = "own" if len(scans) >= OWN_FROM else "background"
-        pages = _Vectors(places)
-        vlad = load_background()
-        if vocabulary == "own":
-            vlad = VLAD(
-                centres=CENTRES,
-                dimensions=DIMENSIONS,
-                pooling="gmp",
-                lambda_=LAMBDA,
-                residuals="unit",
-                sample=SAMPLE,
-                least=least,
-            ).fit(pages)
+        vlad = _own_vlad(places) if vocabulary == "own" else background_vlad()
         vlad.set_params(least=least)
-        scoring = Scoring.fit(vlad.transform(pages), [scan.codex for scan in scans])
-        return cls(vocabulary, vlad, scoring, list(scans), places, RULE, ..., most, len(scans))
+        codices = [scan.codex for scan in scans]
+        scoring = Scoring.fit(_encoded(vlad, places), codices)
+        found = cls(vocabulary, vlad, scoring, list(scans), places, stated_cutoffs(),
+                    np.empty(0, np.float32), most, len(scans))  # fmt: skip
+        return replace(found, different=_different(scoring.scores(), codices))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read an index that `save` wrote, or the one in a report's folder.
+
+        Raises:
+            ValueError: a file is missing, damaged or of another format; it is named.
+        """
+        folder = Path(folder)
+        if (folder / "index" / VALUES).is_file():
+            folder = folder / "index"
+        try:
+            values = json.loads((folder / VALUES).read_text(encoding="utf-8"))
+            arrays = load_file(folder / ARRAYS)
+        except (OSError, ValueError, SafetensorError) as error:
+            raise ValueError(f"{folder} holds no readable index ({error}): {_REMEDY}") from None
+        if not isinstance(values, dict) or values.get("format") != FORMAT:
+            raise ValueError(f"{folder / VALUES} is not of the format {FORMAT!r}: {_REMEDY}")
+        scans = [
+            Scan(**one | {name: one[name] and Path(one[name]) for name in ("file", "layout")})
+            for one in values["scans"]
+        ]
+        scoring = Scoring(
+            load(folder / WHITENING), arrays["rows"], arrays["medians"], values["spread"],
+            arrays["cohort"],
+        )  # fmt: skip
+        return cls(
+            values["vocabulary"], load(folder / ENCODER), scoring, scans, Packed(folder / PLACES),
+            Cutoffs(**values["cutoffs"]), arrays["different"], values["most"], values["fitted_on"],
+        )  # fmt: skip
+
+    def save(self, folder: str | Path) -> None:
+        """Write the index to a folder, which appears whole or not at all."""
+        scans = [
+            asdict(scan) | {"file": str(scan.file), "layout": scan.layout and str(scan.layout)}
+            for scan in self.scans
+        ]
+        values = {
+            "format": FORMAT,
+            "vocabulary": self.vocabulary,
+            "most": self.most,
+            "fitted_on": self.fitted_on,
+            "spread": self.scoring.spread,
+            "cutoffs": asdict(self.cutoffs),
+            "scans": scans,
+        }
+        arrays = {
+            "rows": self.scoring.rows,
+            "medians": self.scoring.medians,
+            "cohort": self.scoring.cohort,
+            "different": self.different,
+        }
+        with whole_folder(Path(folder)) as part:
+            save(self.vlad, part / ENCODER)
+            save(self.scoring.whitening, part / WHITENING)
+            save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, part / ARRAYS)
+            write_packed(part / PLACES, self.places)
+            (part / VALUES).write_text(json.dumps(values, indent=1), encoding="utf-8")
+
+    def graded(self, findings: Findings) -> Self:
+        """The index with the cut-offs of findings about its pages."""
+        return replace(self, cutoffs=findings.cutoffs)
+
+    def query(self, page: NDArray[np.uint8] | str | Path, *, hits: int = 10) -> Answer:
+        """Find the nearest pages of a further page; nothing is fitted.
+
+        Args:
+            page: Grey page uint8 (H, W), or the file of an image.
+            hits: At most so many.
+
+        Raises:
+            ValueError: it cannot be read.
+        """
+        image = page if isinstance(page, np.ndarray) else read_gray(page)
+        described = describe_scan(image, most=self.most)
+        (scores,) = self.scoring.query(_encoded(self.vlad, [described.local]))
+        if np.isnan(scores).any():
+            return Answer([], described)
+        order = np.argsort(-scores, kind="stable")[:hits]
+        places = np.searchsorted(self.different, scores) / max(len(self.different), 1)
+        found = [
+            Hit(row, float(scores[row]), float(places[row]), self.cutoffs.grade(scores[row]))
+            for row in order.tolist()
+        ]
+        return Answer(found, described)
+
+    def add(self, scans: Sequence[Scan], places: Sequence[DescribedPage]) -> Self:
+        """The index with further pages, compared by the model as it is.
+
+        Raises:
+            ValueError: scans and places differ in number, a page has too little writing.
+        """
+        vectors = _encoded(self.vlad, places)
+        return replace(
+            self,
+            scoring=self.scoring.extended(vectors),
+            scans=[*self.scans, *scans],
+            places=[*self.places, *places],
+        )
+
+
+class _Vectors(Sequence[NDArray[np.float32]]):
+    """RootSIFT of pages, made when it is asked for."""
+
+    def __init__(self, places: Sequence[DescribedPage]) -> None:
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, row: int) -> NDArray[np.float32]:  # type: ignore[override]
+        return self._places[row].vectors
+
+
+def _own_vlad(places: Sequence[DescribedPage]) -> VLAD:
+    return VLAD(
+        centres=CENTRES,
+        dimensions=DIMENSIONS,
+        pooling="gmp",
+        lambda_=LAMBDA,
+        residuals="unit",
+        sample=SAMPLE,
+    ).fit(_Vectors(places))
+
+
+def _encoded(vlad: VLAD, places: Sequence[DescribedPage]) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = vlad.transform(_Vectors(places))
+    return found
+
+
+def _different(scores: NDArray[np.float32], codices: Sequence[str]) -> NDArray[np.float32]:
+    numbers = codex_numbers(codices, len(scores))
+    return np.sort(scores[np.triu(numbers[:, None] != numbers)])

@@ -3,46 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from dgmp.encoding.local_descriptors import root_sift
+from dgmp.encoding.local_descriptors import WIDTH, DescribedPage
 from dgmp.files import whole_file
 
-
-class Places(NamedTuple):
-    """The local descriptors of a page: see `DescribedScan`."""
-
-    sift: np.ndarray
-    positions: np.ndarray
-    squares: np.ndarray
-
-    @property
-    def vectors(self) -> np.ndarray:
-        """RootSIFT float32 (n, 128)."""
-        return root_sift(self.sift)
+NAMES = tuple(field.name for field in fields(DescribedPage))
+EMPTY = DescribedPage(
+    np.empty((0, WIDTH), np.uint8), np.empty((0, 2), np.float32), np.empty(0, np.float32)
+)
 
 
-def write_packed(file: Path, pages: Iterable[Places]) -> None:
+def write_packed(file: Path, pages: Iterable[DescribedPage]) -> None:
     """Write the local descriptors of pages; the file appears whole or not at all."""
-    listed = [Places(*page) for page in pages]
-    counts = [len(page.sift) for page in listed]
-    empty = Places(np.empty((0, 128), np.uint8), np.empty((0, 2), np.float32),
-                   np.empty(0, np.float32))  # fmt: skip
-    arrays = {
-        name: np.concatenate([getattr(page, name) for page in (*listed, empty)])
-        for name in Places._fields
-    }
+    listed = [*pages, EMPTY]
+    arrays = {name: np.concatenate([getattr(page, name) for page in listed]) for name in NAMES}
+    counts = [len(page.sift) for page in listed[:-1]]
     arrays["starts"] = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     with whole_file(file) as part:
         save_file(arrays, part)
 
 
-class Packed(Sequence[Places]):
+class Packed(Sequence[DescribedPage]):
     """What `write_packed` wrote, read on demand."""
 
     def __init__(self, file: Path) -> None:
@@ -61,16 +48,10 @@ class Packed(Sequence[Places]):
         """Count the pages."""
         return len(self._starts) - 1
 
-    def __getitem__(self, row: int) -> Places:  # type: ignore[override]
+    def __getitem__(self, row: int) -> DescribedPage:  # type: ignore[override]
         """The local descriptors of a page."""
         row = range(len(self))[row]
         start, stop = int(self._starts[row]), int(self._starts[row + 1])
-        # safetensors refuses an empty slice at the end.
-        return Places(
-            *(
-                self._packed.get_slice(name)[start:stop]
-                if start < stop
-                else self._packed.get_tensor(name)[:0]
-                for name in Places._fields
-            )
-        )
+        if start == stop:  # safetensors refuses an empty slice at the end
+            return EMPTY
+        return DescribedPage(*(self._packed.get_slice(name)[start:stop] for name in NAMES))

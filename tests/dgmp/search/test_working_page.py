@@ -50,14 +50,14 @@ def test_only_text_counts(scan):
     page = working_page(scan, text)
     assert (page.ink[page.ink.shape[0] // 2 + 2 :] == 255).all()
     described = describe_scan(scan, text)
-    assert described.positions[:, 1].max() < page.ink.shape[0] / 2 + described.squares.max()
-    assert 0 < len(described.sift) < len(describe_scan(scan).sift)
+    assert described.local.positions[:, 1].max() < page.ink.shape[0] / 2 + 6 * described.local.sizes.max()
+    assert 0 < len(described.local.sift) < len(describe_scan(scan).local.sift)
 
 
 def test_a_blank_scan_has_no_pen_and_no_descriptors():
     page = working_page(np.full((200, 300), 240, np.uint8))
     assert (page.scale, page.pen) == (1.0, 0.0)
-    assert len(describe_scan(np.full((200, 300), 240, np.uint8)).sift) == 0
+    assert len(describe_scan(np.full((200, 300), 240, np.uint8)).local.sift) == 0
 
 
 def test_sizes_have_limits():
