@@ -83,7 +83,8 @@ def cutoffs_of(
     if np.count_nonzero(same) < LEAST_SAME:
         rows, columns, same = rows[:0], columns[:0], same[:0]
     answers = {
-        (a, b): one for a, b, one in zip(rows.tolist(), columns.tolist(), same.tolist(), strict=True)
+        (a, b): one
+        for a, b, one in zip(rows.tolist(), columns.tolist(), same.tolist(), strict=True)
     }
     answers |= {(min(pair), max(pair)): bool(one) for pair, one in judged.items()}
     if not answers:

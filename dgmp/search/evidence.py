@@ -53,7 +53,7 @@ def contributions(vlad: VLAD, page: DescribedPage) -> Contributions:
     np.power(np.abs(row), POWER - 1, out=factor, where=row != 0)
     length = float(np.linalg.norm(factor * row)) or 1.0
     parts *= (factor / length).astype(np.float32)[vocabulary, found.centres]
-    return Contributions(found.centres, parts, page.positions, COVERED * page.sizes)
+    return Contributions(found.centres, parts, page.positions, np.float32(COVERED) * page.sizes)
 
 
 def evidence(page: Contributions, other: Contributions, k: int = 10) -> Evidence:

@@ -85,4 +85,3 @@ def fitted_cutoffs(scores: ArrayLike, same: ArrayLike, source: str) -> Cutoffs:
 def _cutoffs(midpoint: float, slope: float, rule: str) -> Cutoffs:
     likely, unsure = (midpoint + float(logit(p)) / slope for p in (P_LIKELY, P_UNSURE))
     return Cutoffs(likely, unsure, rule)
-

@@ -44,7 +44,9 @@ def of_hits(
     pairs = np.triu(foreign)
     graded = pairs & (values >= cutoffs.likely)
     return [
-        _share("nearest page of another codex is by the same hand, where there is one", right, mates),
+        _share(
+            "nearest page of another codex is by the same hand, where there is one", right, mates
+        ),
         _share('nearest page, where graded "same hand likely", is by the same hand', right, likely),
         _share(
             'nearest page is by the same hand and graded "same hand likely", where there is one',

@@ -96,7 +96,7 @@ class Scoring:
     def scores(self) -> Floats:
         """Scores float32 (n, n) between all pages, symmetric, nan on the diagonal."""
         found = self.between(slice(None))
-        found = (found + found.T) / 2  # equal to the last bit
+        found = (found + found.T) / np.float32(2)  # equal to the last bit
         np.fill_diagonal(found, np.nan)
         return found
 
@@ -115,7 +115,7 @@ class Scoring:
         """
         pages = PowerNorm(POWER).transform(vectors)
         rows = self.whitening.transform(pages).astype(np.float32)
-        medians = np.median(rows @ self.rows[self.cohort].T, axis=1)
+        medians = np.median(rows @ self.rows[self.cohort].T, axis=1).astype(np.float32)
         found = self._normalized(rows, medians)
         found[without_information(pages)] = np.nan
         return found

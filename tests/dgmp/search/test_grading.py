@@ -48,8 +48,7 @@ def test_pairs_chosen_by_their_score_give_the_same_curve():
     scores, same = pairs(60_000, midpoint=10.0, slope=1.0)
     chosen = scores > 9
     every, some = (
-        fitted_cutoffs(scores[which], same[which], "known hands")
-        for which in (slice(None), chosen)
+        fitted_cutoffs(scores[which], same[which], "known hands") for which in (slice(None), chosen)
     )
     assert some.likely == pytest.approx(every.likely, abs=0.15)
 

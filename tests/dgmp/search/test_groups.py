@@ -12,7 +12,9 @@ CUTOFFS = Cutoffs(10.0, 7.0, "")
 def scores_of(hands, same=14.0, other=0.0, noise=2.0, seed=0):
     rng = np.random.default_rng(seed)
     hands = np.asarray(hands)
-    found = np.where(hands[:, None] == hands, same, other) + noise * rng.normal(size=(len(hands),) * 2)
+    found = np.where(hands[:, None] == hands, same, other) + noise * rng.normal(
+        size=(len(hands),) * 2
+    )
     found = (found + found.T) / 2
     np.fill_diagonal(found, np.nan)
     return found.astype(np.float32)
