@@ -34,6 +34,10 @@ OWN_FROM = 60
 # (docs/systems.md).
 CENTRES, DIMENSIONS, LAMBDA, SAMPLE = 100, 64, 1.0, 150_000
 
+# Pages, evenly spaced, that a vocabulary is made from, and pages that are encoded together: their
+# local descriptors as float32 take a megabyte a page.
+PAGES_OF_VOCABULARY, PAGES_AT_ONCE = 600, 200
+
 FORMAT = "dgmp.search 1"
 ENCODER, WHITENING = "encoder", "whitening"
 VALUES, ARRAYS, PLACES = "index.json", "arrays.safetensors", "places.safetensors"
@@ -216,20 +220,8 @@ class Index:
         )
 
 
-class _Vectors(Sequence[NDArray[np.float32]]):
-    """RootSIFT of pages, made when it is asked for."""
-
-    def __init__(self, places: Sequence[DescribedPage]) -> None:
-        self._places = places
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __getitem__(self, row: int) -> NDArray[np.float32]:  # type: ignore[override]
-        return self._places[row].vectors
-
-
 def _own_vlad(places: Sequence[DescribedPage]) -> VLAD:
+    rows = np.unique(np.linspace(0, len(places) - 1, PAGES_OF_VOCABULARY).round().astype(int))
     return VLAD(
         centres=CENTRES,
         dimensions=DIMENSIONS,
@@ -237,11 +229,16 @@ def _own_vlad(places: Sequence[DescribedPage]) -> VLAD:
         lambda_=LAMBDA,
         residuals="unit",
         sample=SAMPLE,
-    ).fit(_Vectors(places))
+    ).fit([places[row].vectors for row in rows])
 
 
 def _encoded(vlad: VLAD, places: Sequence[DescribedPage]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = vlad.transform(_Vectors(places))
+    """Page vectors (n, D)."""
+    blocks = [
+        vlad.transform([place.vectors for place in places[start : start + PAGES_AT_ONCE]])
+        for start in range(0, len(places), PAGES_AT_ONCE)
+    ]
+    found: NDArray[np.float32] = np.concatenate(blocks)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -48,8 +49,16 @@ class Packed(Sequence[DescribedPage]):
         """Count the pages."""
         return len(self._starts) - 1
 
-    def __getitem__(self, row: int) -> DescribedPage:  # type: ignore[override]
-        """The local descriptors of a page."""
+    @overload
+    def __getitem__(self, row: int) -> DescribedPage: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[DescribedPage]: ...
+
+    def __getitem__(self, row: int | slice) -> DescribedPage | list[DescribedPage]:
+        """The local descriptors of a page, or of several."""
+        if isinstance(row, slice):
+            return [self[one] for one in range(len(self))[row]]
         row = range(len(self))[row]
         start, stop = int(self._starts[row]), int(self._starts[row + 1])
         if start == stop:  # safetensors refuses an empty slice at the end

@@ -40,7 +40,7 @@ def write_codices(folder: Path, *, workers: int) -> None:
     if folder.is_dir():
         return
     with whole_folder(folder) as part:
-        rows, jobs = [], []
+        rows, jobs = [], list[_Page]()
         for codex, stints in CODICES.items():
             (part / codex).mkdir()
             hands = [hand for hand, pages in stints for _ in range(pages)]

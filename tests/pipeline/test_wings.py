@@ -21,6 +21,7 @@ WINGS = (
     "dgmp/encoding",
     "dgmp/learning",
     "dgmp/analysis",
+    "dgmp/search",
     "pipeline/shared",
     "pipeline/preparation",
     "pipeline/published",

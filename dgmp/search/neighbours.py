@@ -1,0 +1,92 @@
+"""The nearest pages of each page, in another codex or anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dgmp.search.findings import Cutoffs, Floats, Hit
+from dgmp.search.scoring import Scoring, codex_numbers
+
+Positions = NDArray[np.intp]
+
+BLOCK_BYTES = 128 * 2**20
+"""Of the scores of the pages that are compared at once."""
+
+
+def hits_of(
+    scores: Floats, cutoffs: Cutoffs, k: int = 10, codices: ArrayLike | None = None
+) -> tuple[list[list[Hit]], list[list[Hit]]]:
+    """The nearest pages of each page in other codices, and in all of them.
+
+    Args:
+        scores: (n, n), symmetric; the diagonal is not read.
+        cutoffs: Of the grades.
+        k: At most so many for a page; fewer where there are no more.
+        codices: (n,), of each page; None: each page is a codex of its own.
+
+    Raises:
+        ValueError: scores or codices of another shape.
+    """
+    numbers = codex_numbers(codices, len(scores))
+    if scores.shape != (len(numbers), len(numbers)):
+        raise ValueError(f"scores must be (n, n), got {scores.shape}")
+    foreign = numbers[:, None] != numbers
+    ladder = np.sort(scores[np.triu(foreign)])
+    places = np.searchsorted(ladder, scores, side="left") / max(len(ladder), 1)
+    every = ~np.eye(len(scores), dtype=bool)
+
+    def nearest(allowed: NDArray[np.bool_]) -> list[list[Hit]]:
+        found = []
+        for row, (values, may) in enumerate(zip(scores, allowed, strict=True)):
+            candidates = np.flatnonzero(may)
+            order = candidates[np.argsort(-values[candidates], kind="stable")[:k]]
+            found.append(
+                [
+                    Hit(page, score, float(places[row, page]), cutoffs.grade(score))
+                    for page, score in zip(order.tolist(), values[order].tolist(), strict=True)
+                ]
+            )
+        return found
+
+    return nearest(foreign), nearest(every)
+
+
+def nearest_pages(
+    scoring: Scoring, k: int = 10, codices: Sequence[str] | None = None
+) -> tuple[Positions, Floats]:
+    """The k nearest pages of other codices, without a matrix of all scores.
+
+    Exact, in blocks of pages: time grows with the square of their number, memory does not. A page
+    of which fewer than k are in other codices has -1 and -inf at the end of its row.
+
+    Args:
+        scoring: Of the collection of n pages.
+        k: From 1 to n - 1.
+        codices: (n,), of each page; None: each page is a codex of its own.
+
+    Returns:
+        Rows (n, k) and scores float32 (n, k), the nearest first.
+
+    Raises:
+        ValueError: k out of range, codices of another length.
+    """
+    n = len(scoring.rows)
+    numbers = codex_numbers(codices, n)
+    if not 1 <= k < n:
+        raise ValueError(f"k must be from 1 to {n - 1}, the number of other pages, got {k}")
+    positions = np.empty((n, k), np.intp)
+    values = np.empty((n, k), np.float32)
+    step = max(1, BLOCK_BYTES // (4 * n))
+    for start in range(0, n, step):
+        block = slice(start, start + step)
+        found = scoring.between(block)
+        found[numbers[block, None] == numbers] = -np.inf
+        top = np.argpartition(-found, k - 1, axis=1)[:, :k]
+        order = np.argsort(-np.take_along_axis(found, top, axis=1), axis=1, kind="stable")
+        positions[block] = np.take_along_axis(top, order, axis=1)
+        values[block] = np.take_along_axis(found, positions[block], axis=1)
+    positions[np.isneginf(values)] = -1
+    return positions, values

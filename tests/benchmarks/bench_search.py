@@ -1,0 +1,169 @@
+"""How well a search without labels tells hands apart, as Markdown on standard output.
+
+python -m tests.benchmarks.bench_search FOLDER [--splits train val test]
+
+The folder holds local descriptors of pages as the stage `describe` writes them; labels stand for
+hands, and are read only to count. Nothing is chosen here: constants are in `dgmp.search`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import adjusted_rand_score
+
+from dgmp.encoding import VLAD
+from dgmp.encoding.local_descriptors import DescribedPage
+from dgmp.metrics import evaluate_ranking
+from dgmp.search.assembly import findings_of
+from dgmp.search.changes import page_by_page
+from dgmp.search.evidence import Contributions, contributions, evidence
+from dgmp.search.findings import Cutoffs, Floats
+from dgmp.search.grading import fitted_cutoffs, stated_cutoffs
+from dgmp.search.neighbours import nearest_pages
+from dgmp.search.quality import of_groups, of_hits
+from dgmp.search.scoring import Scoring
+from pipeline.systems.local_store import LocalStore
+from tests.benchmarks.machine import processor
+
+SPLICES, HALVES, TIMED_PAIRS = 40, 10, 50
+
+
+def report(store: LocalStore, vlad: VLAD) -> None:
+    """Measure on the pages of a store, whose labels stand for hands; each page is a codex."""
+    start = time.perf_counter()
+    pages = list(store)
+    vectors = vlad.fit(pages).transform(pages)
+    encoded = time.perf_counter() - start
+    enough = np.flatnonzero(vectors.any(axis=1)).tolist()
+    hands = [store.pages[row].label for row in enough]
+    start = time.perf_counter()
+    scoring = Scoring.fit(vectors[enough])
+    scores = scoring.scores()
+    findings = findings_of(scores, [str(row) for row in enough])
+    found = time.perf_counter() - start
+    start = time.perf_counter()
+    nearest_pages(scoring)
+    blocks = time.perf_counter() - start
+    print(
+        f"\n## {len(hands)} of {len(pages)} pages by {len(set(hands))} hands\n\n"
+        "Each page is a codex of its own; the vocabulary, the whitening and the normalization are "
+        f"fitted on these pages.\n{findings.cutoffs.rule}\n\n| what | measured |\n|:--|--:|"
+    )
+    rows = [
+        *(
+            (row.what, f"{100 * row.right / max(row.of, 1):.1f} % ({row.right} of {row.of})")
+            for row in of_hits(scores, findings.cutoffs, hands) + of_groups(findings.groups, hands)
+        ),
+        ("mean average precision", f"{precision(scores, hands):.1f} %"),
+        ("groups: adjusted Rand index", f"{rand_index(findings.groups, hands):.3f}"),
+        *changes(scores, hands),
+        *carried(vectors[enough], hands),
+        ("fit the vocabulary, encode", f"{encoded:.1f} s"),
+        ("scores and findings", f"{found:.1f} s"),
+        ("ten nearest without a matrix", f"{blocks:.2f} s"),
+        ("evidence for a pair of pages", f"{evidence_speed(store, vlad, enough):.1f} ms"),
+    ]
+    for what, value in rows:
+        print(f"| {what} | {value} |")
+
+
+def precision(scores: Floats, hands: Sequence[str]) -> float:
+    """Mean average precision of all pages with a mate, in percent."""
+    return evaluate_ranking(-scores, hands).mean_average_precision
+
+
+def rand_index(groups: np.ndarray, hands: Sequence[str]) -> float:
+    """Adjusted Rand index, with each page that fits nowhere as a group of its own."""
+    alone = np.where(groups < 0, len(groups) + np.arange(len(groups)), groups)
+    return float(adjusted_rand_score(hands, alone))
+
+
+def changes(scores: Floats, hands: Sequence[str]) -> list[tuple[str, str]]:
+    """Codices of two hands, spliced at a random page, and whole ones of one hand."""
+    names = np.array(hands)
+    # At least two pages of a hand: one is a singleton.
+    members = [np.flatnonzero(names == hand) for hand in sorted(set(hands))]
+    members = [rows for rows in members if len(rows) > 1]
+    found = exact = extra = 0
+    for seed in range(SPLICES):
+        rng = np.random.default_rng((0, seed))
+        one, other = (members[i] for i in rng.choice(len(members), 2, replace=False))
+        one, other = one[: rng.integers(2, len(one) + 1)], other[-rng.integers(2, len(other) + 1) :]
+        marks = page_by_page("", [*one.tolist(), *other.tolist()], scores).changes
+        near = any(abs(mark - len(one)) <= 1 for mark in marks)
+        found, exact, extra = found + near, exact + (len(one) in marks), extra + len(marks) - near
+    whole = [page_by_page("", rows.tolist(), scores) for rows in members]
+    pages = sum(len(codex.pages) for codex in whole)
+    false, lone = (sum(len(getattr(c, kind)) for c in whole) for kind in ("changes", "singletons"))
+    return [
+        ("spliced codices: change found within one page", f"{found} of {SPLICES}"),
+        ("spliced codices: change found at its page", f"{exact} of {SPLICES}"),
+        ("spliced codices: other changes marked", f"{extra} in {SPLICES}"),
+        ("codices of one hand: changes marked", f"{40 * false / pages:.2f} in 40 pages"),
+        ("codices of one hand: singletons marked", f"{40 * lone / pages:.2f} in 40 pages"),
+    ]
+
+
+def carried(vectors: np.ndarray, hands: Sequence[str]) -> list[tuple[str, str]]:
+    """Cut-offs fitted to the known hands of one half of them, used for the other half."""
+    names = np.array(hands)
+    different = np.unique(names)
+    stated, fitted = [], []
+    for seed in range(HALVES):
+        first = np.random.default_rng(seed).permutation(different)[: len(different) // 2]
+        chosen = np.isin(names, first)
+        halves = [(Scoring.fit(vectors[rows]).scores(), names[rows]) for rows in (chosen, ~chosen)]
+        for (scores, known), measured in (halves, halves[::-1]):
+            rows, columns = np.triu_indices(len(known), 1)
+            answers = known[rows] == known[columns]
+            cutoffs = fitted_cutoffs(scores[rows, columns], answers, "known hands")
+            fitted.append(graded(*measured, cutoffs))
+            stated.append(graded(*measured, stated_cutoffs()))
+    return [
+        (
+            f'halves, cut-offs {what}: nearest page graded "likely", precision and recall',
+            "{:.1f} % and {:.1f} %, lowest {:.1f} % and {:.1f} %".format(
+                *np.mean(figures, axis=0), *np.min(figures, axis=0)
+            ),
+        )
+        for what, figures in (("stated", stated), ("fitted to the other half", fitted))
+    ]
+
+
+def graded(scores: Floats, hands: np.ndarray, cutoffs: Cutoffs) -> tuple[float, float]:
+    """Precision and recall of the nearest page graded likely, in percent."""
+    rows = of_hits(scores, cutoffs, hands)
+    return 100 * rows[1].right / max(rows[1].of, 1), 100 * rows[2].right / rows[2].of
+
+
+def evidence_speed(store: LocalStore, vlad: VLAD, rows: Sequence[int]) -> float:
+    """Milliseconds for a pair, median, with what is known of each page at hand."""
+    parts: list[Contributions] = []
+    for row in rows[: TIMED_PAIRS + 1]:
+        page = DescribedPage(*(store.read(name, row) for name in ("sift", "positions", "sizes")))
+        parts.append(contributions(vlad, page))
+    spent = []
+    for one, other in zip(parts, parts[1:], strict=False):
+        start = time.perf_counter()
+        evidence(one, other)
+        spent.append(time.perf_counter() - start)
+    return 1000 * float(np.median(spent))
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("folder", type=Path)
+    arguments.add_argument("--splits", nargs="+", default=["train", "val", "test"])
+    asked = arguments.parse_args()
+    print(f"# Search without labels\n\n{processor()}; splits {', '.join(asked.splits)}.")
+    vlad = VLAD(centres=100, dimensions=64, pooling="gmp", residuals="unit")
+    report(LocalStore(asked.folder, asked.splits), vlad)
+
+
+if __name__ == "__main__":
+    main()
