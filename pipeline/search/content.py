@@ -72,8 +72,12 @@ def likely_pairs(scans: Sequence[Scan], findings: Findings) -> tuple[int, int]:
 
 
 def first_pairs(scans: Sequence[Scan], hits: Sequence[Iterable[Hit]]) -> list[Pair]:
-    """The nearest pairs, those of codices not shown yet before others, and no page twice."""
+    """The nearest pairs, those of codices not shown yet before others, and no page twice.
+
+    Pairs with the grade "no match here" are among them only if there are no others.
+    """
     pairs = [Pair(row, hit) for row, of_row in enumerate(hits) for hit in of_row]
+    pairs = [pair for pair in pairs if pair.hit.grade != "no match here"] or pairs
     pairs.sort(key=lambda pair: (-pair.hit.score, pair.row, pair.hit.page))
     chosen: list[Pair] = []
     pages: set[int] = set()

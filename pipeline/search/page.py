@@ -31,7 +31,7 @@ def render(template: str, content: dict[str, Any], data: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"share": share, "plural": plural}
+    environment.filters |= {"share": share, "plural": plural, "score": score}
     style, script = ((TEMPLATES / f"search.{end}").read_text("utf-8") for end in ("css", "js"))
     page = environment.get_template(template).render(
         content,
@@ -63,6 +63,15 @@ def share(place: float) -> str:
     ('99.9 %', '50.0 %', '100 %')
     """
     return "100 %" if place >= 1 else f"{min(place * 100, 99.9):.1f} %"
+
+
+def score(value: float) -> str:
+    """A score with two decimals and a true minus sign.
+
+    >>> score(0.716), score(-0.5), score(-0.001)
+    ('0.72', '−0.50', '0.00')
+    """
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def plural(count: int, one: str, many: str = "") -> str:

@@ -71,7 +71,10 @@ def write_report(
         ),
         "hands": content.suggested_hands(scans, findings),
         "alone": np.flatnonzero(findings.groups < 0).tolist(),
-        "leaves": leaves,
+        "leaves": [
+            {"rows": leaf.rows, "groups": leaf.groups, "codices": _codices(scans, leaf.rows)}
+            for leaf in leaves
+        ],
         "joints": joints,
         "changes": [content.changes(codex) for codex in findings.codices],
         "lines": [content.novelty_line(codex) for codex in findings.codices],
@@ -82,6 +85,10 @@ def write_report(
     page = render("report.html", shown, content.script_data(scans, shapes, findings))
     with whole_file(folder / "index.html") as part:
         part.write_text(page, encoding="utf-8")
+
+
+def _codices(scans: Sequence[Scan], rows: Sequence[int]) -> list[str]:
+    return content.known_codices([scans[row] for row in sorted(rows)])
 
 
 def _write_matrices(folder: Path, findings: Findings) -> None:

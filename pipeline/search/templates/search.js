@@ -26,6 +26,9 @@
   const hand = (row) => (data.groups[row] < 0 ? "" : `Hand ${data.groups[row] + 1}`);
   const codex = (row) => data.codices[data.codex[row]] || "no codex named";
   const grade = (at) => make("span", { class: `grade ${MARKS[at]}` }, data.grades[at]);
+  const number = (score) => score.toFixed(2).replace("-0.00", "0.00").replace("-", "−");
+  // A name that may break after its separators.
+  const broken = (name) => name.split(/(?<=[/_.-])/).flatMap((part) => [part, make("wbr")]);
   const share = (place) => (place >= 1 ? "100 %" : `${Math.min(place * 100, 99.9).toFixed(1)} %`);
 
   function hits(row, scope) {
@@ -71,12 +74,13 @@
 
   function drawPage(row) {
     const [height, width] = data.shapes[row];
-    const facts = [codex(row), data.hands[row] && `known: ${data.hands[row]}`, hand(row) || "fits nowhere"];
     const own = make("div", { class: "own" },
       make("img", { src: thumb(row), alt: `Page ${data.names[row]}`, loading: "lazy",
         width: Math.round((240 * width) / Math.max(height, width)) || 1,
         height: Math.round((240 * height) / Math.max(height, width)) || 1 }),
-      make("h3", {}, data.names[row]), make("p", {}, facts.filter(Boolean).join(" · ")));
+      make("h3", {}, ...broken(data.names[row])),
+      make("p", {}, codex(row), data.hands[row] ? ` · known: ${data.hands[row]}` : "", " · ",
+        hand(row) ? make("a", { href: `#hand${data.groups[row] + 1}` }, hand(row)) : "fits nowhere"));
     if (data.notes[row]) own.append(make("p", {}, data.notes[row]));
     const near = hits(row, scope);
     const cards = make("ol", { class: "hits", "aria-label": `Nearest to ${data.names[row]}` });
@@ -90,10 +94,11 @@
       title: name, "aria-haspopup": "dialog",
       on: { click: () => compare(row, hit.page, near.map((one) => one.page)) } });
     button.append(make("img", { class: "face", src: thumb(hit.page), alt: "", loading: "lazy" }));
-    const found = between(row, hit.page);
-    if (found) button.append(make("span", { class: "letter" }, tile(found, 0, 0, ""), tile(found, 0, 1, "")));
-    button.append(make("b", {}, name), grade(hit.grade),
-      make("span", { class: "soft" }, `${hit.score.toFixed(2)} · ${share(hit.place)}`));
+    const found = between(row, hit.page), text = make("span", { class: "text" });
+    if (found) text.append(make("span", { class: "letter" }, tile(found, 0, 0, ""), tile(found, 0, 1, "")));
+    text.append(make("b", {}, ...broken(name)), grade(hit.grade),
+      make("span", { class: "soft" }, `${number(hit.score)} · above ${share(hit.place)}`));
+    button.append(text);
     return button;
   }
   function draw() {
@@ -139,6 +144,8 @@
   function followHash() {
     const found = /^#p(\d+)$/.exec(location.hash);
     if (found && Number(found[1]) < data.names.length) jump(Number(found[1]));
+    const target = /^#hand\d+$/.test(location.hash) && $(location.hash.slice(1));
+    if (target) { target.open = true; target.scrollIntoView(); }
   }
 
   if (list) {
@@ -162,7 +169,7 @@
     });
     // A second click on the same link does not change the hash, but must lead there again.
     document.addEventListener("click", (event) => {
-      const link = event.target.closest && event.target.closest("a[href^='#p']");
+      const link = event.target.closest && event.target.closest("a[href^='#p'], a[href^='#hand']");
       if (link && link.getAttribute("href") === location.hash) followHash();
     });
     window.addEventListener("hashchange", followHash);
@@ -192,7 +199,7 @@
     const verdict = $("compare-verdict");
     if (hit) {
       verdict.replaceChildren(grade(hit.grade), make("span", { class: "note" },
-        ` score ${hit.score.toFixed(2)}, higher than ${share(hit.place)} of the pairs of different codices`));
+        ` score ${number(hit.score)}, higher than ${share(hit.place)} of ${data.codices.length > 1 ? "the pairs of different codices" : "all pairs"}`));
     } else verdict.replaceChildren(make("span", { class: "note" }, "Not among each other's nearest pages."));
     $("compare-before").disabled = at <= 0;
     $("compare-after").disabled = at >= others.length - 1;
