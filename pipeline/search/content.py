@@ -60,6 +60,11 @@ def known_codices(scans: Sequence[Scan]) -> list[str]:
     return list(dict.fromkeys(scan.codex for scan in scans))
 
 
+def basis(scans: Sequence[Scan]) -> str:
+    """What the place of a score is among, in words."""
+    return "the pairs of different codices" if len(known_codices(scans)) > 1 else "all pairs"
+
+
 def likely_pairs(scans: Sequence[Scan], findings: Findings) -> tuple[int, int]:
     """How many pairs of pages of different codices are likely by one hand, and of how many codices."""
     number = {name: at for at, name in enumerate(known_codices(scans))}
@@ -136,6 +141,7 @@ def script_data(
     number = {name: at for at, name in enumerate(known_codices(scans))}
     return {
         "grades": GRADES,
+        "basis": basis(scans),
         "codices": list(number),
         "names": [scan.name for scan in scans],
         "codex": [number[scan.codex] for scan in scans],

@@ -50,7 +50,7 @@ def script_json(data: Any) -> str:
     >>> script_json({"name": "</script>\\u2028"})
     '{"name":"\\\\u003c/script\\\\u003e\\\\u2028"}'
     """
-    text = json.dumps(data, separators=(",", ":"))
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text

@@ -15,7 +15,7 @@ Grey = NDArray[np.uint8]
 
 THUMB, PREVIEW = 240, 900  # long sides in pixels
 TILE = 96  # side of a letter's picture in a strip
-GAP = 2  # white pixels between two of them
+GAP, GAP_SHADE = 2, 225  # pixels between two of them: seen on white pages and on grey ones
 MAP = 128  # cells of a map of weights along the page's long side
 MAP_BLUR = 1.2  # in cells; a cell is some 1/128 of a page, less than a letter
 MARK = (201, 66, 22)  # vermilion, as a rubricator's: reads on grey pages, light and dark
@@ -106,7 +106,7 @@ def _tile(page: Grey, place: NDArray[np.floating], side: float, marked: float) -
     way = cv2.INTER_AREA if length > TILE else cv2.INTER_CUBIC
     grey = cv2.resize(page[np.ix_(rows, columns)], (TILE, TILE), interpolation=way)
     tile = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
-    tile[-GAP:], tile[:, -GAP:] = 255, 255
+    tile[-GAP:] = tile[:, -GAP:] = GAP_SHADE
     half = marked / length * TILE / 2
     low, high = round(TILE / 2 - half), round(TILE / 2 + half) - 1
     tick = max(4, round(half / 3))

@@ -64,6 +64,7 @@ def write_report(
         "about": about,
         "codices": content.known_codices(scans),
         "several": several,
+        "basis": content.basis(scans),
         "likely": likely,
         "between": between,
         "first": content.first_pairs(

@@ -15,11 +15,13 @@ WINGS = (
     "dgmp/files.py",
     "dgmp/scribes",
     "dgmp/images",
+    "dgmp/scans",
     "dgmp/pooling",
     "dgmp/metrics",
     "dgmp/encoding",
     "dgmp/learning",
     "dgmp/analysis",
+    "dgmp/search",
     "pipeline/shared",
     "pipeline/preparation",
     "pipeline/published",
@@ -30,6 +32,7 @@ WINGS = (
     "pipeline/evaluation",
     "pipeline/plots",
     "pipeline/reporting",
+    "pipeline/search",
 )
 # They look at the pipeline, and no stage needs them.
 COMMANDS = "pipeline/tools"

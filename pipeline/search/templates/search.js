@@ -20,6 +20,10 @@
     return element;
   }
   const five = (row) => String(row).padStart(5, "0");
+  // In a page of a single file the pictures are within it.
+  for (const image of document.querySelectorAll("[data-picture]")) {
+    data.pictures[image.dataset.picture] = image.src;
+  }
   const picture = (kind, name) =>
     data.pictures ? data.pictures[`${kind}/${name}`] : `${kind}/${name}.webp`;
   const thumb = (row) => picture("thumbs", five(row));
@@ -178,7 +182,7 @@
   }
   document.querySelectorAll("button.open").forEach((button) => {
     const [a, b] = button.dataset.pair.split(",").map(Number);
-    button.addEventListener("click", () => compare(a, b, [b]));
+    button.addEventListener("click", () => compare(a, b, data.pictures ? hits(a, "other").map((hit) => hit.page) : [b]));
   });
 
   // ---- Two pages side by side.
@@ -199,7 +203,7 @@
     const verdict = $("compare-verdict");
     if (hit) {
       verdict.replaceChildren(grade(hit.grade), make("span", { class: "note" },
-        ` score ${number(hit.score)}, higher than ${share(hit.place)} of ${data.codices.length > 1 ? "the pairs of different codices" : "all pairs"}`));
+        ` score ${number(hit.score)}, higher than ${share(hit.place)} of ${data.basis}`));
     } else verdict.replaceChildren(make("span", { class: "note" }, "Not among each other's nearest pages."));
     $("compare-before").disabled = at <= 0;
     $("compare-after").disabled = at >= others.length - 1;
@@ -233,7 +237,9 @@
     document.querySelectorAll("#leaves .frame").forEach((frame, side) => {
       const page = side ? b : a, from = (side === 1) === turned ? 0 : 3, [height, width] = data.shapes[page];
       const svg = make("svg", { viewBox: `0 0 1 ${height / width}`, preserveAspectRatio: "none", "aria-hidden": "true" });
-      frame.append(make("img", { class: "weights", src: picture("maps", five(page)), alt: `Map of weights of ${data.names[page]}` }), svg);
+      const weights = picture("maps", five(page));
+      if (weights) frame.append(make("img", { class: "weights", src: weights, alt: `Map of weights of ${data.names[page]}` }));
+      frame.append(svg);
       found.forEach((one, at) => {
         const [x, y, size] = one.slice(from, from + 3);
         svg.append(make("g", { "data-place": at }, make("rect", { x: x - size / 2, y: (y * height) / width - size / 2, width: size, height: size })));
@@ -244,7 +250,8 @@
         frame.append(dot);
       });
     });
-    $("show-weights").parentElement.hidden = $("show-places").parentElement.hidden = false;
+    $("show-places").parentElement.hidden = false;
+    $("show-weights").parentElement.hidden = !document.querySelector("#leaves .weights");
     switches();
   }
   function switches() {
