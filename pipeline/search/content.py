@@ -12,6 +12,7 @@ import numpy as np
 
 from dgmp.scans.scan import Scan
 from dgmp.search.findings import Codex, Evidence, Findings, Grade, Hit
+from pipeline.search.tables import readable
 
 GRADES: tuple[Grade, ...] = get_args(Grade)
 FIRST = 6  # pairs shown first: two rows of three on a wide screen
@@ -72,7 +73,9 @@ def likely_pairs(scans: Sequence[Scan], findings: Findings) -> tuple[int, int]:
     with np.errstate(invalid="ignore"):
         likely = np.triu(findings.scores >= findings.cutoffs.likely, 1)
     a, b = np.nonzero(likely & (codex[:, None] != codex))
-    between = {tuple(sorted(pair)) for pair in zip(codex[a].tolist(), codex[b].tolist(), strict=True)}
+    between = {
+        tuple(sorted(pair)) for pair in zip(codex[a].tolist(), codex[b].tolist(), strict=True)
+    }
     return len(a), len(between)
 
 
@@ -142,11 +145,11 @@ def script_data(
     return {
         "grades": GRADES,
         "basis": basis(scans),
-        "codices": list(number),
-        "names": [scan.name for scan in scans],
+        "codices": [readable(name) for name in number],
+        "names": [readable(scan.name) for scan in scans],
         "codex": [number[scan.codex] for scan in scans],
-        "hands": [scan.hand for scan in scans],
-        "notes": [scan.note for scan in scans],
+        "hands": [readable(scan.hand) for scan in scans],
+        "notes": [readable(scan.note) for scan in scans],
         "groups": findings.groups.tolist(),
         "shapes": [[int(length) for length in shape] for shape in shapes],
         "other": [_flat(hits) for hits in findings.hits],
@@ -188,8 +191,8 @@ def _flat(hits: Iterable[Hit]) -> list[float]:
         for hit in hits
         for value in (
             hit.page,
-            round(float(hit.score), 4),
-            round(float(hit.place), 5),
+            round(float(hit.score), 3),
+            round(float(hit.place), 4),
             GRADES.index(hit.grade),
         )
     ]

@@ -75,9 +75,7 @@ def write_query_page(
     shown = [Scan(name, file, codex="asked about"), *(scans[row] for row in rows)]
     all_looks = [look, *(looks[row] for row in rows)]
     shapes = [one.shape for one in all_looks]
-    turned = {
-        (0, place): evidence[row] for place, row in enumerate(rows, 1) if row in evidence
-    }
+    turned = {(0, place): evidence[row] for place, row in enumerate(rows, 1) if row in evidence}
     own = [Hit(at, hit.score, hit.place, hit.grade) for at, hit in enumerate(hits, 1)]
     data = content.script_data(shown, shapes, _findings(own, cutoffs, turned))
     data["basis"] = content.basis(scans)

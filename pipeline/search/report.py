@@ -67,9 +67,7 @@ def write_report(
         "basis": content.basis(scans),
         "likely": likely,
         "between": between,
-        "first": content.first_pairs(
-            scans, findings.hits if several else findings.hits_everywhere
-        ),
+        "first": content.first_pairs(scans, findings.hits if several else findings.hits_everywhere),
         "hands": content.suggested_hands(scans, findings),
         "alone": np.flatnonzero(findings.groups < 0).tolist(),
         "leaves": [
@@ -101,9 +99,7 @@ def _write_matrices(folder: Path, findings: Findings) -> None:
                 (part / f"{place:05d}.webp").write_bytes(matrix_picture(scores, shades))
 
 
-def _write_evidence(
-    folder: Path, findings: Findings, shapes: Sequence[tuple[int, int]]
-) -> None:
+def _write_evidence(folder: Path, findings: Findings, shapes: Sequence[tuple[int, int]]) -> None:
     """Scripts, because a page from the disk may load a script beside it, but read no file."""
     by_row: dict[int, dict] = {}
     for key, one in findings.evidence.items():

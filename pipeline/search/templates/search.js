@@ -180,6 +180,11 @@
     filter();
     followHash();
   }
+  // Small pictures say what they are when they are pointed at; written out, it would be there twice.
+  document.addEventListener("pointerover", (event) => {
+    const image = event.target.closest && event.target.closest("a img");
+    if (image) image.title = image.alt;
+  });
   document.querySelectorAll("button.open").forEach((button) => {
     const [a, b] = button.dataset.pair.split(",").map(Number);
     button.addEventListener("click", () => compare(a, b, data.pictures ? hits(a, "other").map((hit) => hit.page) : [b]));
@@ -191,9 +196,11 @@
 
   function compare(a, b, others) {
     pair = { a, b, others };
+    drawPair();
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
-    drawPair();
+    // The button that led here may have been switched off, and then has lost the focus.
+    if (!dialog.contains(document.activeElement) || document.activeElement.disabled) $("compare-title").focus();
     const found = between(a, b);
     if (found) load(found.row, () => { if (pair && pair.a === a && pair.b === b) drawEvidence(found); });
   }

@@ -58,7 +58,9 @@ def make_findings(codex, hand, rng, *, near=10, with_evidence=4, shape=(300, 220
     distances = np.clip(1 - np.nan_to_num(scores, nan=1.0), 0, None).astype(float)
     tree = linkage(squareform(distances, checks=False), "complete")
     flat = fcluster(tree, 1 - CUTOFFS.likely, "distance")
-    large = sorted((g for g in set(flat) if (flat == g).sum() > 1), key=lambda g: -(flat == g).sum())
+    large = sorted(
+        (g for g in set(flat) if (flat == g).sum() > 1), key=lambda g: -(flat == g).sum()
+    )
     groups = np.array([large.index(g) if g in large else -1 for g in flat])
     codices = []
     for name in dict.fromkeys(codex.tolist()):
@@ -137,7 +139,9 @@ def report(made_up, tmp_path_factory) -> Path:
     """The folder of its report."""
     folder = tmp_path_factory.mktemp("report")
     write_pictures(folder, made_up.pages, made_up.findings)
-    (folder / picture_names.set_aside(0)).write_bytes(pictures.thumbnail(made_up.pages[0] // 8 + 220))
+    (folder / picture_names.set_aside(0)).write_bytes(
+        pictures.thumbnail(made_up.pages[0] // 8 + 220)
+    )
     write_report(
         folder,
         title=f"Report {HOSTILE[0]}",

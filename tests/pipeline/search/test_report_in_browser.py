@@ -19,6 +19,7 @@ from dgmp.scans.scan import Scan
 from pipeline.search import picture_names, pictures
 from pipeline.search.query_page import Look, write_query_page
 from pipeline.search.report import write_report
+from pipeline.search.tables import readable
 from tests.pipeline.search.conftest import CUTOFFS, HOSTILE, make_findings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -41,7 +42,7 @@ const light = c => { const v = c.map(x => (x /= 255) <= .04045 ? x / 12.92 : ((x
 const parts = c => c.match(/[\\d.]+/g).map(Number);
 const behind = e => { for (; e; e = e.parentElement) { const c = parts(getComputedStyle(e).backgroundColor);
   if (c.length < 4 || c[3] === 1) return c; } return [255, 255, 255]; };
-return [...document.querySelectorAll("body *")].filter(e => e.checkVisibility() && !e.disabled
+return [...document.querySelectorAll("body *")].filter(e => e.checkVisibility() && !e.closest(":disabled, .hidden, .skip")
     && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())).map(e => {
   const a = light(parts(getComputedStyle(e).color).slice(0, 3)), b = light(behind(e).slice(0, 3));
   return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), e.tagName, e.className, e.textContent.slice(0, 30)];
@@ -137,6 +138,10 @@ def assert_fits(browser: webdriver.Chrome, width: int) -> None:
     )
     assert inner == width
     assert scroll == client
+
+
+def scan_names(scans) -> list[str]:
+    return [readable(scan.name) for scan in scans]
 
 
 def names(browser: webdriver.Chrome) -> list[str]:
@@ -267,7 +272,7 @@ def test_filters_and_jumps(browser, report, made_up):
     show(browser, report / "index.html")
     assert len(names(browser)) == 12
     browser.execute_script("document.querySelector('.turn-after').click()")
-    assert names(browser) == [scan.name for scan in made_up.scans[12:]]
+    assert names(browser) == scan_names(made_up.scans[12:])
     find = browser.find_element(By.ID, "find")
     find.send_keys("f01 CODEX")
     expected = [s.name for s in made_up.scans if "f01" in s.name and "codex" in s.codex.lower()]
@@ -292,11 +297,11 @@ def test_filters_by_codex_and_grade_and_shows_all(browser, report, made_up):
         )  # fmt: skip
 
     choose("of-codex", 2)
-    assert names(browser) == [scan.name for scan in made_up.scans[16:]]
+    assert names(browser) == scan_names(made_up.scans[16:])
     choose("of-codex", "")
     choose("of-grade", 0)
     likely = [
-        scan.name
+        readable(scan.name)
         for scan, hits in zip(made_up.scans, made_up.findings.hits, strict=True)
         if hits[0].grade == "same hand likely"
     ]
@@ -307,7 +312,9 @@ def test_filters_by_codex_and_grade_and_shows_all(browser, report, made_up):
     titles = browser.execute_script(
         "return [...document.querySelectorAll('#p0 .hit')].map(b => b.title)"
     )
-    assert titles == [made_up.scans[h.page].name for h in made_up.findings.hits_everywhere[0]]
+    assert titles == scan_names(
+        made_up.scans[hit.page] for hit in made_up.findings.hits_everywhere[0]
+    )
 
 
 def test_the_theme_is_chosen(browser, report):
@@ -315,7 +322,9 @@ def test_the_theme_is_chosen(browser, report):
     grounds = []
     for _ in range(3):
         browser.find_element(By.ID, "theme").click()
-        grounds.append(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
+        grounds.append(
+            browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        )
     light, dark, auto = grounds
     assert light == auto != dark
 

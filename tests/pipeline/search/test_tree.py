@@ -23,7 +23,9 @@ def test_a_suggested_hand_is_one_leaf():
     links = tree(60)
     flat = fcluster(links, 8, "maxclust")
     leaves, joints = fold(links, (flat - 1).tolist())
-    assert [leaf.groups for leaf in leaves] == [[g] for g in dict.fromkeys(flat[leaves_list(links)] - 1)]
+    assert [leaf.groups for leaf in leaves] == [
+        [g] for g in dict.fromkeys(flat[leaves_list(links)] - 1)
+    ]
     assert sorted(row for leaf in leaves for row in leaf.rows) == list(range(60))
     assert len(joints) == len(leaves) - 1 == 7
 
