@@ -67,16 +67,14 @@ def basis(scans: Sequence[Scan]) -> str:
 
 
 def likely_pairs(scans: Sequence[Scan], findings: Findings) -> tuple[int, int]:
-    """How many pairs of pages of different codices are likely by one hand, and of how many codices."""
+    """Likely pairs of pages of different codices, and between how many pairs of codices."""
     number = {name: at for at, name in enumerate(known_codices(scans))}
     codex = np.array([number[scan.codex] for scan in scans], dtype=int)
     with np.errstate(invalid="ignore"):
         likely = np.triu(findings.scores >= findings.cutoffs.likely, 1)
     a, b = np.nonzero(likely & (codex[:, None] != codex))
-    between = {
-        tuple(sorted(pair)) for pair in zip(codex[a].tolist(), codex[b].tolist(), strict=True)
-    }
-    return len(a), len(between)
+    between = np.sort(np.stack([codex[a], codex[b]]), axis=0)
+    return len(a), np.unique(between, axis=1).shape[1]
 
 
 def first_pairs(scans: Sequence[Scan], hits: Sequence[Iterable[Hit]]) -> list[Pair]:

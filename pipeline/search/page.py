@@ -1,4 +1,4 @@
-"""Templates filled to a page that works from the disk, asks no network, and runs no foreign script."""
+"""Templates filled to a page that works from the disk and runs no script but its own."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 |---|---|
 | `thumbs/00012.webp`, `pages/00012.webp` | every page with writing: thumbnail, preview |
 | `maps/00012.webp` | every page that evidence names: map of weights |
-| `pairs/00012-00034.webp` | every key (12, 34) of `Findings.evidence`: letters of 12 above, of 34 below |
+| `pairs/00012-00034.webp` | every key (12, 34) of `Findings.evidence`: 12 above, 34 below |
 | `thumbs/set-aside-00003.webp` | every page with too little writing, by its place in their list |
 """
 

@@ -60,7 +60,7 @@ def weight_map(
     inside = np.clip((positions[:, ::-1] / cell).astype(int), 0, np.array(size) - 1)
     mass = np.zeros(size, np.float32)
     np.add.at(mass, (inside[:, 0], inside[:, 1]), np.maximum(weights, 0).astype(np.float32))
-    mass = cv2.GaussianBlur(mass, None, MAP_BLUR, borderType=cv2.BORDER_CONSTANT)
+    mass = cv2.GaussianBlur(mass, (0, 0), MAP_BLUR, borderType=cv2.BORDER_CONSTANT)
     full = np.quantile(mass[mass > 0], 0.98) if mass.any() else 1.0
     picture = np.empty((*size, 4), np.uint8)
     picture[..., :3] = MARK
@@ -120,7 +120,8 @@ def _tile(page: Grey, place: NDArray[np.floating], side: float, marked: float) -
 def _shrunk(page: Grey, side: int) -> bytes:
     scale = min(1.0, side / max(page.shape))
     height, width = (max(1, round(length * scale)) for length in page.shape)
-    return _webp(cv2.resize(page, (width, height), interpolation=cv2.INTER_AREA))
+    small = cv2.resize(page, (width, height), interpolation=cv2.INTER_AREA)
+    return _webp(np.asarray(small, np.uint8))
 
 
 def _webp(picture: NDArray[np.uint8]) -> bytes:

@@ -55,7 +55,7 @@ def write_tables(folder: Path, scans: Sequence[Scan], findings: Findings) -> Non
     np.fill_diagonal(distances, 0)
     names = np.array([readable(scan.name) for scan in scans], dtype=np.str_)
     with whole_file(folder / "distances.npz") as part:
-        np.savez_compressed(part, names=names, distances=distances)
+        np.savez(part, names=names, distances=distances)
 
 
 def readable(text: str) -> str:

@@ -1,6 +1,7 @@
 """Made-up findings about pages of synthetic scribes, and the report of them."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ HOSTILE = (
     "fol\udce9 12.png",  # as an old file name that is no UTF-8
 )
 CODICES = ("Codex A", "Codex <b>B</b>", 'C "& <!--')
-HANDS = (0, 0, 0, 0, 1, 1, 1, 2) + (2, 2, 2, 0, 0, 3, 3, 3) + (4, 4, 4, 1, 1, 4, 5, 4)
+HANDS = [0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 0, 0, 3, 3, 3, 4, 4, 4, 1, 1, 4, 5, 4]
 CUTOFFS = Cutoffs(0.75, 0.4, "Cut-offs <i>made up</i> for the test.")
 
 
@@ -66,7 +67,7 @@ def make_findings(codex, hand, rng, *, near=10, with_evidence=4, shape=(300, 220
     for name in dict.fromkeys(codex.tolist()):
         rows = np.flatnonzero(codex == name).tolist()
         novelty = np.zeros(len(rows), np.float32)
-        novelty[1:] = [1 - scores[a, b] for a, b in zip(rows[:-1], rows[1:], strict=True)]
+        novelty[1:] = [1 - scores[a, b] for a, b in pairwise(rows)]
         changes = [at for at in range(1, len(rows)) if novelty[at] > 0.6]
         single = [at for at, row in enumerate(rows) if groups[row] < 0]
         codices.append(Codex(name, rows, novelty, changes, single))

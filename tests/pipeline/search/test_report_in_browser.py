@@ -37,15 +37,23 @@ pytestmark = pytest.mark.skipif(
 
 # Each text with its colour and the colour behind it, both as seen; the lowest contrast of all.
 CONTRAST = """
-const light = c => { const v = c.map(x => (x /= 255) <= .04045 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
+const light = c => {
+  const v = c.map(x => (x /= 255) <= .04045 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
   return .2126 * v[0] + .7152 * v[1] + .0722 * v[2]; };
 const parts = c => c.match(/[\\d.]+/g).map(Number);
-const behind = e => { for (; e; e = e.parentElement) { const c = parts(getComputedStyle(e).backgroundColor);
-  if (c.length < 4 || c[3] === 1) return c; } return [255, 255, 255]; };
-return [...document.querySelectorAll("body *")].filter(e => e.checkVisibility() && !e.closest(":disabled, .hidden, .skip")
+const behind = e => {
+  for (; e; e = e.parentElement) {
+    const c = parts(getComputedStyle(e).backgroundColor);
+    if (c.length < 4 || c[3] === 1) return c;
+  }
+  return [255, 255, 255];
+};
+return [...document.querySelectorAll("body *")].filter(e => e.checkVisibility()
+    && !e.closest(":disabled, .hidden, .skip")
     && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())).map(e => {
   const a = light(parts(getComputedStyle(e).color).slice(0, 3)), b = light(behind(e).slice(0, 3));
-  return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), e.tagName, e.className, e.textContent.slice(0, 30)];
+  const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+  return [ratio, e.tagName, e.className, e.textContent.slice(0, 30)];
 }).sort((x, y) => x[0] - y[0])[0];
 """
 
@@ -209,8 +217,10 @@ def test_the_evidence_of_a_pair_shows_its_numbers(browser, report, made_up):
     evidence = made_up.findings.evidence[0, hit.page]
     found = browser.execute_script(
         """return [...document.querySelectorAll("#leaves .frame")].map(f => {
-            const box = f.getBoundingClientRect(), r = f.querySelector("rect").getBoundingClientRect();
-            return [(r.left + r.width / 2 - box.left) / box.width, (r.top + r.height / 2 - box.top) / box.height];
+            const box = f.getBoundingClientRect();
+            const r = f.querySelector("rect").getBoundingClientRect();
+            return [(r.left + r.width / 2 - box.left) / box.width,
+                (r.top + r.height / 2 - box.top) / box.height];
         })"""
     )
     assert np.allclose(found, evidence.places[0] / [220, 300], atol=0.01)
@@ -349,7 +359,9 @@ def test_two_thousand_pages_open_at_once(browser, tmp_path, made_up):
     rng = np.random.default_rng(1)
     n = 2000
     codex = [f"Codex {row // 100:02d}" for row in range(n)]
-    findings = make_findings(codex, rng.integers(0, 300, n), rng, with_evidence=0)
+    findings = make_findings(
+        codex, np.repeat(rng.integers(0, 300, n // 10), 10), rng, with_evidence=0
+    )
     one = tmp_path / "one.webp"
     one.write_bytes(pictures.thumbnail(made_up.pages[0]))
     for kind in ("thumbs", "pages"):
@@ -369,7 +381,9 @@ def test_two_thousand_pages_open_at_once(browser, tmp_path, made_up):
         " performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd]"
     )
     print("first view, ready (ms)", view, "bytes", (tmp_path / "index.html").stat().st_size)
-    assert view[1] < 2000
+    first_paint, ready = view
+    assert first_paint < 2000
+    assert ready < 2000
     start = time.perf_counter()
     browser.execute_script("location.hash = '#p1777'")
     wait(browser, "return document.activeElement.id === 'p1777'")
