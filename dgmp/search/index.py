@@ -107,7 +107,9 @@ class Index:
                 descriptors for a vocabulary, an unknown vocabulary.
         """
         if len(scans) != len(places):
-            raise ValueError(f"an index of {len(scans)} scans needs their places, got {len(places)}")
+            raise ValueError(
+                f"an index of {len(scans)} scans needs their places, got {len(places)}"
+            )
         if vocabulary not in get_args(Vocabulary):
             raise ValueError(f"unknown vocabulary {vocabulary!r}: auto, own or background")
         if vocabulary == "auto":
@@ -220,8 +222,8 @@ class Index:
         )
 
 
-def _own_vlad(places: Sequence[DescribedPage]) -> VLAD:
-    rows = np.unique(np.linspace(0, len(places) - 1, PAGES_OF_VOCABULARY).round().astype(int))
+def new_vlad() -> VLAD:
+    """The encoder, not fitted."""
     return VLAD(
         centres=CENTRES,
         dimensions=DIMENSIONS,
@@ -229,7 +231,12 @@ def _own_vlad(places: Sequence[DescribedPage]) -> VLAD:
         lambda_=LAMBDA,
         residuals="unit",
         sample=SAMPLE,
-    ).fit([places[row].vectors for row in rows])
+    )
+
+
+def _own_vlad(places: Sequence[DescribedPage]) -> VLAD:
+    rows = np.unique(np.linspace(0, len(places) - 1, PAGES_OF_VOCABULARY).round().astype(int))
+    return new_vlad().fit([places[row].vectors for row in rows])
 
 
 def _encoded(vlad: VLAD, places: Sequence[DescribedPage]) -> NDArray[np.float32]:

@@ -74,9 +74,7 @@ def _on_cluster(address: str) -> joblib.parallel_config:
     return joblib.parallel_config("dask", n_jobs=-1, client=client)
 
 
-def _describe(
-    memory: joblib.Memory, scan: Scan, most: int, code: str
-) -> DescribedScan | Refused:
+def _describe(memory: joblib.Memory, scan: Scan, most: int, code: str) -> DescribedScan | Refused:
     cv2.setNumThreads(1)
     try:
         stamps = tuple(_stamp(file) for file in (scan.file, scan.layout) if file is not None)

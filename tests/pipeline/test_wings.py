@@ -32,6 +32,7 @@ WINGS = (
     "pipeline/evaluation",
     "pipeline/plots",
     "pipeline/reporting",
+    "pipeline/scans",
 )
 # They look at the pipeline, and no stage needs them.
 COMMANDS = "pipeline/tools"

@@ -14,8 +14,8 @@ class Search(Settings):
 
     `pages` is a folder, a file or the address of a IIIF manifest; null: synthetic codices. `width`
     is that of images of a manifest in pixels. A page of fewer than `least` local descriptors has
-    too little writing, and keeps `most` of them. `model`: fitted on the pages themselves, or on
-    synthetic scribes; auto chooses by their number. `evidence` is for so many hits of a page.
+    too little writing, and keeps `most` of them. `vocabulary`: made from the pages themselves, or
+    from synthetic scribes; auto chooses by their number. `evidence` is for so many hits of a page.
     `judged` is a csv of pairs that a person judged, `cluster` the address of a Dask scheduler.
     """
 
@@ -23,7 +23,7 @@ class Search(Settings):
     width: Count
     most: Count
     least: Count
-    model: Literal["auto", "own", "background"]
+    vocabulary: Literal["auto", "own", "background"]
     evidence: int = Field(ge=0, le=10)
     judged: str | None
     workers: Count

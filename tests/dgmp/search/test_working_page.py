@@ -10,9 +10,7 @@ from dgmp.search.working_page import LARGEST_SCALE, MOST_PIXELS, PEN, pen_width,
 @pytest.fixture(scope="module")
 def scan() -> np.ndarray:
     rng = np.random.default_rng(3)
-    return write_page(
-        draw_scribe("Caroline", rng), rng, height=480, width=416, line_pitch=32
-    )
+    return write_page(draw_scribe("Caroline", rng), rng, height=480, width=416, line_pitch=32)
 
 
 @pytest.mark.parametrize("width", [3, 4, 7, 10])
@@ -50,7 +48,10 @@ def test_only_text_counts(scan):
     page = working_page(scan, text)
     assert (page.ink[page.ink.shape[0] // 2 + 2 :] == 255).all()
     described = describe_scan(scan, text)
-    assert described.local.positions[:, 1].max() < page.ink.shape[0] / 2 + 6 * described.local.sizes.max()
+    assert (
+        described.local.positions[:, 1].max()
+        < page.ink.shape[0] / 2 + 6 * described.local.sizes.max()
+    )
     assert 0 < len(described.local.sift) < len(describe_scan(scan).local.sift)
 
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 
 def settings(**changes) -> Search:
     usual = {
-        "pages": None, "width": 2000, "most": 300, "least": 50, "model": "auto", "evidence": 1,
+        "pages": None, "width": 2000, "most": 300, "least": 50, "vocabulary": "auto", "evidence": 1,
         "judged": None, "workers": 1, "cluster": None,
     }  # fmt: skip
     return Search(**usual | changes)
