@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -77,12 +76,23 @@ def likely_pairs(scans: Sequence[Scan], findings: Findings) -> tuple[int, int]:
     return len(a), np.unique(between, axis=1).shape[1]
 
 
-def first_pairs(scans: Sequence[Scan], hits: Sequence[Iterable[Hit]]) -> list[Pair]:
+def first_pairs(
+    scans: Sequence[Scan],
+    hits: Sequence[Iterable[Hit]],
+    evidence: Collection[tuple[int, int]],
+) -> list[Pair]:
     """The nearest pairs, those of codices not shown yet before others, and no page twice.
 
-    Pairs with the grade "no match here" are among them only if there are no others.
+    Pairs with the grade "no match here" are among them only if there are no others. A pair whose
+    evidence is drawn for the other direction is turned.
     """
-    pairs = [Pair(row, hit) for row, of_row in enumerate(hits) for hit in of_row]
+    pairs = [
+        Pair(hit.page, replace(hit, page=row))
+        if (hit.page, row) in evidence and (row, hit.page) not in evidence
+        else Pair(row, hit)
+        for row, of_row in enumerate(hits)
+        for hit in of_row
+    ]
     pairs = [pair for pair in pairs if pair.hit.grade != "no match here"] or pairs
     pairs.sort(key=lambda pair: (-pair.hit.score, pair.row, pair.hit.page))
     chosen: list[Pair] = []
@@ -127,12 +137,6 @@ def novelty_line(codex: Codex) -> str:
     # Half a page to each side of the boundary that the value is of.
     points = [f"{at - 0.5:g},{y:.3f} {at + 0.5:g},{y:.3f}" for at, y in enumerate(steps) if at]
     return "M0,1 L0.5,1 L" + " ".join(points) if points else ""
-
-
-def stretches(codex: Codex) -> list[tuple[int, int]]:
-    """First and last position of the pages between suggested changes."""
-    edges = [0, *codex.changes, len(codex.pages)]
-    return [(a, b - 1) for a, b in pairwise(edges)]
 
 
 def script_data(

@@ -67,7 +67,11 @@ def write_report(
         "basis": content.basis(scans),
         "likely": likely,
         "between": between,
-        "first": content.first_pairs(scans, findings.hits if several else findings.hits_everywhere),
+        "first": content.first_pairs(
+            scans,
+            findings.hits if several else findings.hits_everywhere,
+            findings.evidence,
+        ),
         "hands": content.suggested_hands(scans, findings),
         "alone": np.flatnonzero(findings.groups < 0).tolist(),
         "leaves": [
@@ -77,7 +81,6 @@ def write_report(
         "joints": joints,
         "changes": [content.changes(codex) for codex in findings.codices],
         "lines": [content.novelty_line(codex) for codex in findings.codices],
-        "stretches": [content.stretches(codex) for codex in findings.codices],
     }
     _write_matrices(folder / "codices", findings)
     _write_evidence(folder / "evidence", findings, shapes)

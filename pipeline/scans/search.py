@@ -51,8 +51,8 @@ class Pages(NamedTuple):
 def name_of(pages: str | None) -> str:
     """Name of the report about pages, fit for a folder.
 
-    >>> name_of("https://library.org/iiif/Cod. 12/manifest.json"), name_of("my scans/"), name_of(None)
-    ('Cod-12', 'my-scans', 'synthetic')
+    >>> name_of("https://library.org/iiif/Cod. 12/manifest.json"), name_of("my scans/")
+    ('Cod-12', 'my-scans')
     """
     if pages is None:
         return SYNTHETIC
@@ -179,9 +179,9 @@ def _about(index: Index, pages: Pages, seconds: float) -> dict[str, str]:
         "from the paper (Sauvola). Only the ink is compared.",
         "Description": f"SIFT of the letters at up to {index.most:,} places a page (median "
         f"{np.median(counts):,.0f}), upright, so that slant counts.",
-        "Comparison": "What is rare on a page counts like what is frequent: generalized max pooling "
-        f"of the places at each centre of a vocabulary {made[index.vocabulary]}. Then whitening on "
-        "these pages. The score says how much more similar two pages are than pages of different "
+        "Comparison": "What is rare on a page counts like what is frequent: generalized max "
+        f"pooling of the places at each centre of a vocabulary {made[index.vocabulary]}. Then "
+        "whitening on these pages. The score says how much more similar two pages are than pages of different "
         "codices usually are here.",
         "Made": f"{datetime.now():%Y-%m-%d %H:%M}, in {seconds:.0f} s, by dgmp {dgmp.__version__}.",
     }

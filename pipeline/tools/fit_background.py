@@ -1,4 +1,4 @@
-"""Fit the vocabulary that small collections are searched with: `python -m pipeline.tools.fit_background`.
+"""Fit the vocabulary of small collections: `python -m pipeline.tools.fit_background`.
 
 Pages of synthetic scribes, two of each of 72 hands of all script types; written to
 dgmp/search/background_model/, which is part of the package.
@@ -18,7 +18,7 @@ from pipeline.shared.stage import run
 
 SEED = 20
 HANDS, PAGES = 72, 2
-SHAPE = {"height": 640, "width": 560, "line_pitch": 36.0}
+HEIGHT, WIDTH, PITCH = 640, 560, 36.0
 VARIATION = Variation(scribe=1, letter=0.65, script=1, wear=1)
 
 
@@ -33,7 +33,10 @@ def _page(number: int) -> np.ndarray:
     script = sorted(SCRIPT_TYPES)[hand % len(SCRIPT_TYPES)]
     scribe = draw_scribe(script, np.random.default_rng((SEED, 0, hand)), VARIATION)
     rng = np.random.default_rng((SEED, 1, number))
-    return describe_scan(write_page(scribe, rng, **SHAPE, variation=VARIATION)).local.vectors
+    page = write_page(
+        scribe, rng, height=HEIGHT, width=WIDTH, line_pitch=PITCH, variation=VARIATION
+    )
+    return describe_scan(page).local.vectors
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@
   const grade = (at) => make("span", { class: `grade ${MARKS[at]}` }, data.grades[at]);
   const number = (score) => score.toFixed(2).replace("-0.00", "0.00").replace("-", "−");
   // A name that may break after its separators.
-  const broken = (name) => name.split(/(?<=[/_.-])/).flatMap((part) => [part, make("wbr")]);
+  const broken = (name) => name.split(/(?<=[/_])/).flatMap((part) => [part, make("wbr")]);
   const share = (place) => (place >= 1 ? "100 %" : `${Math.min(place * 100, 99.9).toFixed(1)} %`);
 
   function hits(row, scope) {

@@ -173,7 +173,7 @@ class Params(Settings):
         return self
 
     def searched(self, name: str, **changes: Any) -> Search:
-        """The settings of a search, with some set anew; a name without an entry has the defaults."""
+        """The settings of a search, some set anew; a name without an entry has the defaults."""
         laid = self.search.model_dump() | self.searches.get(name, {}) | changes
         return Search.model_validate(laid)
 

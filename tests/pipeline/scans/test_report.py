@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dgmp.scans.scan import Scan
-from dgmp.search.findings import Findings
+from dgmp.search.findings import Findings, Hit
 from pipeline.scans import content, picture_names
 from pipeline.scans.page import script_json
 from pipeline.scans.report import write_report
@@ -79,12 +79,19 @@ def test_the_script_reads_the_hits_of_the_findings(page, made_up):
 
 
 def test_first_pairs_are_the_nearest_with_no_page_twice(made_up):
-    pairs = content.first_pairs(made_up.scans, made_up.findings.hits)
+    pairs = content.first_pairs(made_up.scans, made_up.findings.hits, made_up.findings.evidence)
     pages = [row for pair in pairs for row in (pair.row, pair.hit.page)]
     assert len(pages) == len(set(pages)) == 2 * len(pairs) > 4
     best = max(hit.score for hits in made_up.findings.hits for hit in hits)
     assert pairs[0].hit.score == best
     assert all(pair.hit.grade != "no match here" for pair in pairs)
+    assert all((pair.row, pair.hit.page) in made_up.findings.evidence for pair in pairs)
+
+
+def test_a_pair_is_turned_to_its_evidence(made_up):
+    hits = [[Hit(1, 0.9, 1.0, "same hand likely")], []]
+    (pair,) = content.first_pairs(made_up.scans[6:10:3], hits, {(1, 0)})
+    assert (pair.row, pair.hit) == (1, Hit(0, 0.9, 1.0, "same hand likely"))
 
 
 def test_hands_hold_each_page_of_a_group_once(made_up):

@@ -380,7 +380,6 @@ def test_two_thousand_pages_open_at_once(browser, tmp_path, made_up):
         "return [performance.getEntriesByName('first-contentful-paint')[0]?.startTime,"
         " performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd]"
     )
-    print("first view, ready (ms)", view, "bytes", (tmp_path / "index.html").stat().st_size)
     first_paint, ready = view
     assert first_paint < 2000
     assert ready < 2000
