@@ -35,7 +35,7 @@ train-cells: setup  ## The same, with the training stages side by side: make tra
 	$(RUN) dvc repro
 
 search: setup  ## Which pages are by the same hand: make search PAGES=folder, or nothing for synthetic ones
-	@$(RUN) python -m pipeline.search $(if $(NAME),--name "$(NAME)") $(if $(PAGES),"$(PAGES)")
+	@$(RUN) python -m pipeline.search $(if $(NAME),"$(NAME)") $(if $(PAGES),--pages "$(PAGES)")
 
 who: setup  ## Whose hand is this: make who PAGE=image INDEX=reports/scans/name
 	@$(RUN) python -m pipeline.tools.who "$(PAGE)" "$(INDEX)"

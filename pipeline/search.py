@@ -1,6 +1,6 @@
 """Stage search: which pages of somebody's scans are by the same hand.
 
-    python -m pipeline.search [--name NAME] [PAGES]
+    python -m pipeline.search [NAME] [--pages PAGES]
 
 PAGES is a folder, an image, a PDF, a pages.csv, or a IIIF manifest by file or address; without it
 those of searches.NAME in params.yaml, else synthetic codices. Writes to reports/scans/NAME/:
@@ -19,8 +19,8 @@ DATA, REPORTS = Path("data/scans"), Path("reports/scans")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make search", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("pages", nargs="?", metavar="PAGES")
-    parser.add_argument("--name", help="of the report; that of the pages if it is left out")
+    parser.add_argument("name", nargs="?", help="of the report; that of the pages if left out")
+    parser.add_argument("--pages", help="folder, file or address")
     arguments = parser.parse_args()
     params = load_params()
     changes = {} if arguments.pages is None else {"pages": arguments.pages}

@@ -11,7 +11,7 @@ import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
-import dgmp
+from dgmp import __file__ as package
 from dgmp.scans.layout import text_mask
 from dgmp.scans.reading import read_scan
 from dgmp.scans.scan import Refused, Scan
@@ -19,7 +19,7 @@ from dgmp.search.described import DescribedScan, describe_scan
 from pipeline.shared.provenance import digest_of
 from pipeline.shared.settings.search import Search
 
-HOME = Path(dgmp.__file__).parent
+HOME = Path(package).parent
 CODE = (
     *sorted((HOME / "images").glob("*.py")),
     *sorted((HOME / "scans").glob("*.py")),

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-import dgmp
+from dgmp import __version__
 from dgmp.files import whole_folder
 from dgmp.scans.listing import list_scans
 from dgmp.scans.scan import Refused, Scan
@@ -181,9 +181,9 @@ def _about(index: Index, pages: Pages, seconds: float) -> dict[str, str]:
         f"{np.median(counts):,.0f}), upright, so that slant counts.",
         "Comparison": "What is rare on a page counts like what is frequent: generalized max "
         f"pooling of the places at each centre of a vocabulary {made[index.vocabulary]}. Then "
-        "whitening on these pages. The score says how much more similar two pages are than pages of different "
-        "codices usually are here.",
-        "Made": f"{datetime.now():%Y-%m-%d %H:%M}, in {seconds:.0f} s, by dgmp {dgmp.__version__}.",
+        "whitening on these pages. The score says how much more similar two pages are than pages "
+        "of different codices usually are here.",
+        "Made": f"{datetime.now():%Y-%m-%d %H:%M}, in {seconds:.0f} s, by dgmp {__version__}.",
     }
 
 

@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from pipeline.search.query_page import Look, write_query_page
-from tests.pipeline.search.conftest import CUTOFFS, HOSTILE
 
 from dgmp.search.findings import Hit
+from pipeline.scans.query_page import Look, write_query_page
+from tests.pipeline.scans.conftest import CUTOFFS, HOSTILE
 
 
 def write(file, made_up, hits, looks, evidence, letters) -> str:
