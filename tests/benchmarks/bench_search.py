@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -148,7 +149,7 @@ def evidence_speed(store: LocalStore, vlad: VLAD, rows: Sequence[int]) -> float:
         page = DescribedPage(*(store.read(name, row) for name in ("sift", "positions", "sizes")))
         parts.append(contributions(vlad, page))
     spent = []
-    for one, other in zip(parts, parts[1:], strict=False):
+    for one, other in pairwise(parts):
         start = time.perf_counter()
         evidence(one, other)
         spent.append(time.perf_counter() - start)
