@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from dgmp.encoding import VLAD
+from pipeline.shared.page_lists import Page
+from pipeline.systems.local_store import LocalStore, write_store
 from tests.benchmarks import (
     bench_chain,
     bench_describe,
@@ -11,6 +14,7 @@ from tests.benchmarks import (
     bench_pooling,
     bench_reading,
     bench_residuals,
+    bench_search,
     bench_views,
 )
 
@@ -53,6 +57,31 @@ def test_ways_that_differ_are_refused():
     bench_residuals.require_same([rows, rows + 1e-6], rows)
     with pytest.raises(ValueError, match="way 1 differs"):
         bench_residuals.require_same([rows, rows + 1e-3], rows)
+
+
+def test_smoke_search(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(bench_search, "SPLICES", 2)
+    monkeypatch.setattr(bench_search, "HALVES", 1)
+    rng = np.random.default_rng(0)
+    pages, described = [], []
+    for hand in range(6):
+        style = rng.integers(0, 200, (8, 128))
+        for number in range(3):
+            pages.append(Page(f"{hand}-{number}.png", f"h{hand}", "train"))
+            sift = style[rng.integers(8, size=90)] + rng.integers(0, 55, (90, 128))
+            described.append(
+                {
+                    "sift": sift.astype(np.uint8),
+                    "positions": rng.uniform(0, 999, (90, 2)).astype(np.float32),
+                    "sizes": rng.uniform(2, 9, 90).astype(np.float32),
+                }
+            )
+    write_store(tmp_path, pages, described)
+    vlad = VLAD(centres=8, dimensions=8, pooling="gmp", residuals="unit")
+    bench_search.report(LocalStore(tmp_path, ["train"]), vlad)
+    said = capsys.readouterr().out
+    for row in ("## 18 of 18 pages by 6 hands", "| groups: adjusted Rand", "| evidence for a pair"):
+        assert row in said
 
 
 def test_smoke_metrics(monkeypatch, capsys):

@@ -19,6 +19,10 @@ APART = 0.5
 """Distance of two places on a page, in sides of the larger square, below which they are the same
 place."""
 
+ALIKE = 1.5
+"""Most that the sides of the two places of a pair differ by, as a factor: pages are described at
+one height of the writing, so that a letter has much the same size on both."""
+
 
 @dataclass(frozen=True)
 class Contributions:
@@ -60,7 +64,8 @@ def evidence(page: Contributions, other: Contributions, k: int = 10) -> Evidence
     """The k pairs of places with the largest shares in the cosine of two pages before whitening.
 
     Taken from the strongest down; a pair is left out if on either page its place is that of a pair
-    taken before, see `APART`. Pairs with no positive share are none. Before whitening, because
+    taken before, see `APART`, or if its sides differ, see `ALIKE`. Pairs with no positive share are
+    none. Before whitening, because
     after it the shares of single pairs cancel more (docs/systems.md).
 
     Args:
@@ -69,9 +74,10 @@ def evidence(page: Contributions, other: Contributions, k: int = 10) -> Evidence
         k: At most so many; fewer where there are no more.
     """
     rows, columns, shares = _shares(page, other)
-    order = np.argsort(-shares, kind="stable")
+    ratios = page.sides[rows] / other.sides[columns]
+    fit = np.flatnonzero((shares > 0) & (ratios <= ALIKE) & (ratios >= 1 / ALIKE))
     chosen: list[int] = []
-    for candidate in order[: np.count_nonzero(shares > 0)]:
+    for candidate in fit[np.argsort(-shares[fit], kind="stable")]:
         if len(chosen) == k:
             break
         new = not _near(page, rows[candidate], rows[chosen])
