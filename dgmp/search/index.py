@@ -23,12 +23,9 @@ from dgmp.search.described import DescribedScan, describe_scan
 from dgmp.search.findings import Cutoffs, Findings, Hit
 from dgmp.search.grading import stated_cutoffs
 from dgmp.search.packed import Packed, write_packed
-from dgmp.search.scoring import Scoring, codex_numbers
+from dgmp.search.scoring import OWN_VOCABULARY, Scoring, codex_numbers
 
 Vocabulary = Literal["auto", "own", "background"]
-
-# Scans from which on `auto` makes the vocabulary from the scans themselves.
-OWN_FROM = 60
 
 # Of `dgmp.encoding.VLAD` with generalized max pooling, chosen on training manuscripts
 # (docs/systems.md).
@@ -113,7 +110,8 @@ class Index:
         if vocabulary not in get_args(Vocabulary):
             raise ValueError(f"unknown vocabulary {vocabulary!r}: auto, own or background")
         if vocabulary == "auto":
-            vocabulary = "own" if len(scans) >= OWN_FROM else "background"
+            enough = sum(len(place.sift) for place in places) >= OWN_VOCABULARY
+            vocabulary = "own" if enough else "background"
         vlad = _own_vlad(places) if vocabulary == "own" else background_vlad()
         vlad.set_params(least=least)
         codices = [scan.codex for scan in scans]
