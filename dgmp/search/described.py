@@ -21,12 +21,14 @@ class DescribedScan:
 
     Attributes:
         local: Its local descriptors, in pixels of the working page.
+        shape: Height and width of the working page.
         jpeg: uint8 (bytes,), the grey working page.
         scale: Pixels of the working page for one pixel of the scan.
         pen: Width of the pen on the scan, in pixels.
     """
 
     local: DescribedPage
+    shape: tuple[int, int]
     jpeg: np.ndarray
     scale: float
     pen: float
@@ -56,4 +58,5 @@ def describe_scan(
     local = LocalDescriptors(most=most).describe(page.ink)
     done, jpeg = cv2.imencode(".jpg", page.grey, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     assert done
-    return DescribedScan(local, jpeg.ravel(), page.scale, page.pen)
+    height, width = page.grey.shape
+    return DescribedScan(local, (height, width), jpeg.ravel(), page.scale, page.pen)

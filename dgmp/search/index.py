@@ -63,6 +63,7 @@ class Index:
         scoring: Of the pages.
         scans: The n pages.
         places: Their local descriptors.
+        shapes: Height and width of each in pixels, at the size at which it was described.
         cutoffs: Of the grades.
         different: float32 (k,), sorted scores of pairs of pages of different codices.
         most: Local descriptors that a page is described by at most.
@@ -75,6 +76,7 @@ class Index:
     scoring: Scoring
     scans: list[Scan]
     places: Sequence[DescribedPage]
+    shapes: list[tuple[int, int]]
     cutoffs: Cutoffs
     different: NDArray[np.float32]
     most: int
@@ -84,7 +86,7 @@ class Index:
     def fit(
         cls,
         scans: Sequence[Scan],
-        places: Sequence[DescribedPage],
+        pages: Sequence[DescribedScan],
         *,
         vocabulary: Vocabulary = "auto",
         most: int = 2500,
@@ -94,19 +96,18 @@ class Index:
 
         Args:
             scans: The pages, all with enough writing.
-            places: Their local descriptors, as `describe_scan` gives them.
+            pages: What `describe_scan` gives for each.
             vocabulary: Made from the pages, from synthetic scribes, or `auto`, by their number.
             most: Local descriptors that a page is described by at most.
             least: Local descriptors below which a further page has too little writing.
 
         Raises:
-            ValueError: scans and places differ in number, fewer than 3 pages, too few local
+            ValueError: scans and pages differ in number, fewer than 3, too few local
                 descriptors for a vocabulary, an unknown vocabulary.
         """
-        if len(scans) != len(places):
-            raise ValueError(
-                f"an index of {len(scans)} scans needs their places, got {len(places)}"
-            )
+        if len(scans) != len(pages):
+            raise ValueError(f"{len(scans)} scans need as many pages, got {len(pages)}")
+        places = [page.local for page in pages]
         if vocabulary not in get_args(Vocabulary):
             raise ValueError(f"unknown vocabulary {vocabulary!r}: auto, own or background")
         if vocabulary == "auto":
@@ -116,7 +117,8 @@ class Index:
         vlad.set_params(least=least)
         codices = [scan.codex for scan in scans]
         scoring = Scoring.fit(_encoded(vlad, places), codices)
-        found = cls(vocabulary, vlad, scoring, list(scans), places, stated_cutoffs(),
+        found = cls(vocabulary, vlad, scoring, list(scans), places,
+                    [page.shape for page in pages], stated_cutoffs(),
                     np.empty(0, np.float32), most, len(scans))  # fmt: skip
         return replace(found, different=_different(scoring.scores(), codices))
 
@@ -147,6 +149,7 @@ class Index:
         )  # fmt: skip
         return cls(
             values["vocabulary"], load(folder / ENCODER), scoring, scans, Packed(folder / PLACES),
+            [(height, width) for height, width in values["shapes"]],
             Cutoffs(**values["cutoffs"]), arrays["different"], values["most"], values["fitted_on"],
         )  # fmt: skip
 
@@ -163,6 +166,7 @@ class Index:
             "fitted_on": self.fitted_on,
             "spread": self.scoring.spread,
             "cutoffs": asdict(self.cutoffs),
+            "shapes": self.shapes,
             "scans": scans,
         }
         arrays = {
@@ -205,18 +209,22 @@ class Index:
         ]
         return Answer(found, described)
 
-    def add(self, scans: Sequence[Scan], places: Sequence[DescribedPage]) -> Self:
+    def add(self, scans: Sequence[Scan], pages: Sequence[DescribedScan]) -> Self:
         """The index with further pages, compared by the model as it is.
 
         Raises:
-            ValueError: scans and places differ in number, a page has too little writing.
+            ValueError: scans and pages differ in number, a page has too little writing.
         """
+        if len(scans) != len(pages):
+            raise ValueError(f"{len(scans)} scans need as many pages, got {len(pages)}")
+        places = [page.local for page in pages]
         vectors = _encoded(self.vlad, places)
         return replace(
             self,
             scoring=self.scoring.extended(vectors),
             scans=[*self.scans, *scans],
             places=[*self.places, *places],
+            shapes=[*self.shapes, *(page.shape for page in pages)],
         )
 
 

@@ -27,7 +27,7 @@ OWN_VOCABULARY = 30_000
 """Local descriptors of a collection, about 12 pages, from which on its own vocabulary is better
 than one of synthetic scribes. Of the nearest pages the background vocabulary gets right, against an
 own one: 100 and 91 % of 6 pages of training manuscripts, 99 and 99 of 12, 94.7 and 96.8 of 475.
-A whitening fitted on synthetic scribes gets 85 % of 475 right, so it is fitted on the collection."""
+A whitening of synthetic scribes gets 85 % of 475 right, so it is fitted on the collection."""
 
 LOW = 0.16
 """Quantile of the scores between hands that lies one standard deviation below their median."""

@@ -61,7 +61,7 @@ def weights_of(page: DescribedScan, vlad: VLAD) -> bytes:
     """Map of what the places of a page weigh in its vector."""
     local: DescribedPage = page.local
     weights = vlad.weights(local.vectors).weights.mean(axis=0)
-    return pictures.weight_map(local.positions, weights, page.page.shape)
+    return pictures.weight_map(local.positions, weights, page.shape)
 
 
 def _write(file: Path, draw: Callable[[], bytes]) -> None:

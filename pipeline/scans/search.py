@@ -88,9 +88,12 @@ def search_scans(settings: Search, *, data: Path, report: Path) -> None:
             f"({len(pages.too_little)} with too little, {len(refused)} refused)"
             + "".join(f"\n  {one.name}: {one.reason}" for one in refused[:10])
         )
-    local = [page.local for page in pages.described]
     index = Index.fit(
-        pages.scans, local, vocabulary=settings.vocabulary, most=settings.most, least=settings.least
+        pages.scans,
+        pages.described,
+        vocabulary=settings.vocabulary,
+        most=settings.most,
+        least=settings.least,
     )
     findings = find(index, settings)
     with whole_folder(report) as folder:
@@ -108,7 +111,7 @@ def search_scans(settings: Search, *, data: Path, report: Path) -> None:
             folder,
             title=report.name,
             scans=pages.scans,
-            shapes=[page.page.shape for page in pages.described],
+            shapes=index.shapes,
             too_little=[scan for scan, _ in pages.too_little],
             refused=refused,
             findings=findings,
