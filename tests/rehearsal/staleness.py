@@ -12,10 +12,12 @@ from dvc.repo import Repo
 from dvc.utils.serialize import parse_yaml
 from networkx import ancestors, topological_sort
 
-# They change no result: how many processes and threads, how often checkpoints are made, and where
-# files lie that would be downloaded otherwise.
+# They change no result: how many processes and threads, and where, how often checkpoints are made,
+# and where files lie that would be downloaded otherwise.
 WITHOUT_EFFECT = {
     "mirror",
+    "search.workers",
+    "search.cluster",
     "profiles.scribes.workers",
     "profiles.scribes.loading_threads",
     "profiles.scribes.checkpoint_seconds",
