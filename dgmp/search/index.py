@@ -60,6 +60,7 @@ class Index:
     Attributes:
         vocabulary: `own` if it was made from the pages, else `background`.
         vlad: Encodes local descriptors.
+        vectors: float32 (n, D), the pages encoded.
         scoring: Of the pages.
         scans: The n pages.
         places: Their local descriptors.
@@ -67,12 +68,11 @@ class Index:
         cutoffs: Of the grades.
         different: float32 (k,), sorted scores of pairs of pages of different codices.
         most: Local descriptors that a page is described by at most.
-        fitted_on: Pages that the model was fitted on, the first ones. Fit anew when half as many
-            have been added: they are compared by what is usual among the first ones.
     """
 
     vocabulary: Vocabulary
     vlad: VLAD
+    vectors: NDArray[np.float32]
     scoring: Scoring
     scans: list[Scan]
     places: Sequence[DescribedPage]
@@ -80,7 +80,6 @@ class Index:
     cutoffs: Cutoffs
     different: NDArray[np.float32]
     most: int
-    fitted_on: int
 
     @classmethod
     def fit(
@@ -116,10 +115,11 @@ class Index:
         vlad = _own_vlad(places) if vocabulary == "own" else background_vlad()
         vlad.set_params(least=least)
         codices = [scan.codex for scan in scans]
-        scoring = Scoring.fit(_encoded(vlad, places), codices)
-        found = cls(vocabulary, vlad, scoring, list(scans), places,
+        vectors = _encoded(vlad, places)
+        scoring = Scoring.fit(vectors, codices)
+        found = cls(vocabulary, vlad, vectors, scoring, list(scans), places,
                     [page.shape for page in pages], stated_cutoffs(),
-                    np.empty(0, np.float32), most, len(scans))  # fmt: skip
+                    np.empty(0, np.float32), most)  # fmt: skip
         return replace(found, different=_different(scoring.scores(), codices))
 
     @classmethod
@@ -148,9 +148,9 @@ class Index:
             arrays["cohort"],
         )  # fmt: skip
         return cls(
-            values["vocabulary"], load(folder / ENCODER), scoring, scans, Packed(folder / PLACES),
+            values["vocabulary"], load(folder / ENCODER), arrays["vectors"], scoring, scans, Packed(folder / PLACES),
             [(height, width) for height, width in values["shapes"]],
-            Cutoffs(**values["cutoffs"]), arrays["different"], values["most"], values["fitted_on"],
+            Cutoffs(**values["cutoffs"]), arrays["different"], values["most"],
         )  # fmt: skip
 
     def save(self, folder: str | Path) -> None:
@@ -163,13 +163,13 @@ class Index:
             "format": FORMAT,
             "vocabulary": self.vocabulary,
             "most": self.most,
-            "fitted_on": self.fitted_on,
             "spread": self.scoring.spread,
             "cutoffs": asdict(self.cutoffs),
             "shapes": self.shapes,
             "scans": scans,
         }
         arrays = {
+            "vectors": self.vectors,
             "rows": self.scoring.rows,
             "medians": self.scoring.medians,
             "cohort": self.scoring.cohort,
@@ -212,17 +212,25 @@ class Index:
     def add(self, scans: Sequence[Scan], pages: Sequence[DescribedScan]) -> Self:
         """The index with further pages, compared by the model as it is.
 
+        The vocabulary stays; pages are whitened, and scores normalized, with the new ones among
+        them. Make the index again when it has twice the pages that its vocabulary was made from.
+
         Raises:
             ValueError: scans and pages differ in number, a page has too little writing.
         """
         if len(scans) != len(pages):
             raise ValueError(f"{len(scans)} scans need as many pages, got {len(pages)}")
         places = [page.local for page in pages]
-        vectors = _encoded(self.vlad, places)
+        vectors = np.concatenate([self.vectors, _encoded(self.vlad, places)])
+        together = [*self.scans, *scans]
+        codices = [scan.codex for scan in together]
+        scoring = Scoring.fit(vectors, codices)
         return replace(
             self,
-            scoring=self.scoring.extended(vectors),
-            scans=[*self.scans, *scans],
+            vectors=vectors,
+            scoring=scoring,
+            different=_different(scoring.scores(), codices),
+            scans=together,
             places=[*self.places, *places],
             shapes=[*self.shapes, *(page.shape for page in pages)],
         )

@@ -12,8 +12,8 @@ from dgmp.search.scoring import Scoring, codex_numbers
 
 Positions = NDArray[np.intp]
 
-BLOCK_BYTES = 128 * 2**20
-"""Of the scores of the pages that are compared at once."""
+BLOCK_BYTES = 32 * 2**20
+"""Of the scores of the pages that are compared at once; what is sorted takes several times that."""
 
 
 def hits_of(

@@ -61,13 +61,27 @@ def test_the_order_of_the_pages_does_not_matter():
     assert np.allclose(moved, Scoring.fit(pages()).scores()[np.ix_(order, order)], 1e-3, 1e-3, True)
 
 
-def test_a_page_of_the_collection_as_query_scores_as_within():
-    scoring = Scoring.fit(pages())
-    asked, within = scoring.query(pages()[:4]), scoring.scores()[:4]
-    seen = ~np.isnan(within)
-    # Its own copy is one of the cohort of a query.
-    assert np.abs(asked - within)[seen].max() < 0.2
+@pytest.mark.parametrize("width", [20, 200])  # fewer and more entries than pages
+def test_a_query_scores_as_if_it_were_in_the_collection(width):
+    rng = np.random.default_rng(5)
+    hands = np.repeat(np.arange(40), 3)
+    vectors = rng.normal(size=(40, width))[hands] + 0.6 * rng.normal(size=(120, width))
+    within = Scoring.fit(vectors).scores()[0, 1:]
+    asked = Scoring.fit(vectors[1:]).query(vectors[:1])[0]
+    assert asked.dtype == np.float32
+    assert np.corrcoef(within, asked)[0, 1] > 0.99
+    assert asked.argmax() == within.argmax()
+    assert asked.max() == pytest.approx(within.max(), rel=0.05)
+
+
+def test_a_page_of_the_collection_finds_itself():
+    asked = Scoring.fit(pages()).query(pages()[:4])
     assert asked.argmax(axis=1).tolist() == [0, 1, 2, 3]
+
+
+def test_a_query_of_another_width():
+    with pytest.raises(ValueError, match="59 features"):
+        Scoring.fit(pages()).query(np.ones((1, 59)))
 
 
 def test_a_query_without_information_has_no_score():
