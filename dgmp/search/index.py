@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from dgmp.encoding import VLAD, load, save
+from dgmp.encoding import VLAD, load, save, without_information
 from dgmp.encoding.local_descriptors import DescribedPage
 from dgmp.files import whole_folder
 from dgmp.images.reading import read_gray
@@ -148,10 +148,17 @@ class Index:
             arrays["cohort"],
         )  # fmt: skip
         return cls(
-            values["vocabulary"], load(folder / ENCODER), arrays["vectors"], scoring, scans, Packed(folder / PLACES),
-            [(height, width) for height, width in values["shapes"]],
-            Cutoffs(**values["cutoffs"]), arrays["different"], values["most"],
-        )  # fmt: skip
+            vocabulary=values["vocabulary"],
+            vlad=load(folder / ENCODER),
+            vectors=arrays["vectors"],
+            scoring=scoring,
+            scans=scans,
+            places=Packed(folder / PLACES),
+            shapes=[(height, width) for height, width in values["shapes"]],
+            cutoffs=Cutoffs(**values["cutoffs"]),
+            different=arrays["different"],
+            most=values["most"],
+        )
 
     def save(self, folder: str | Path) -> None:
         """Write the index to a folder, which appears whole or not at all."""
@@ -221,7 +228,10 @@ class Index:
         if len(scans) != len(pages):
             raise ValueError(f"{len(scans)} scans need as many pages, got {len(pages)}")
         places = [page.local for page in pages]
-        vectors = np.concatenate([self.vectors, _encoded(self.vlad, places)])
+        added = _encoded(self.vlad, places)
+        if without_information(added).any():
+            raise ValueError("a page with too little writing cannot be added: leave it out")
+        vectors = np.concatenate([self.vectors, added])
         together = [*self.scans, *scans]
         codices = [scan.codex for scan in together]
         scoring = Scoring.fit(vectors, codices)
