@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from dgmp.encoding import VLAD
-from pipeline.shared.page_lists import Page
-from pipeline.systems.local_store import LocalStore, write_store
+from dgmp.encoding.local_descriptors import DescribedPage
 from tests.benchmarks import (
     bench_chain,
     bench_describe,
@@ -59,26 +58,25 @@ def test_ways_that_differ_are_refused():
         bench_residuals.require_same([rows, rows + 1e-3], rows)
 
 
-def test_smoke_search(tmp_path, monkeypatch, capsys):
+def test_smoke_search(monkeypatch, capsys):
     monkeypatch.setattr(bench_search, "SPLICES", 2)
     monkeypatch.setattr(bench_search, "HALVES", 1)
     rng = np.random.default_rng(0)
-    pages, described = [], []
+    labels, places = [], []
     for hand in range(6):
         style = rng.integers(0, 200, (8, 128))
-        for number in range(3):
-            pages.append(Page(f"{hand}-{number}.png", f"h{hand}", "train"))
+        for _ in range(3):
+            labels.append(f"h{hand}")
             sift = style[rng.integers(8, size=90)] + rng.integers(0, 55, (90, 128))
-            described.append(
-                {
-                    "sift": sift.astype(np.uint8),
-                    "positions": rng.uniform(0, 999, (90, 2)).astype(np.float32),
-                    "sizes": rng.uniform(2, 9, 90).astype(np.float32),
-                }
+            places.append(
+                DescribedPage(
+                    sift.astype(np.uint8),
+                    rng.uniform(0, 999, (90, 2)).astype(np.float32),
+                    rng.uniform(2, 9, 90).astype(np.float32),
+                )
             )
-    write_store(tmp_path, pages, described)
     vlad = VLAD(centres=8, dimensions=8, pooling="gmp", residuals="unit")
-    bench_search.report(LocalStore(tmp_path, ["train"]), vlad)
+    bench_search.report(places, labels, vlad)
     said = capsys.readouterr().out
     for row in ("## 18 of 18 pages by 6 hands", "| groups: adjusted Rand", "| evidence for a pair"):
         assert row in said

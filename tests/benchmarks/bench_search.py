@@ -1,14 +1,16 @@
 """How well a search without labels tells hands apart, as Markdown on standard output.
 
-python -m tests.benchmarks.bench_search FOLDER [--splits train val test]
+python -m tests.benchmarks.bench_search REPORT LABELS [--splits train val test]
 
-The folder holds local descriptors of pages as the stage `describe` writes them; labels stand for
-hands, and are read only to count. Nothing is chosen here: constants are in `dgmp.search`.
+REPORT is a folder that `make search` wrote, of pages whose hands LABELS tells, a csv with the
+columns file, label and split. Labels are read only to count. Nothing is chosen here: constants are
+in `dgmp.search`.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import time
 from collections.abc import Sequence
 from itertools import pairwise
@@ -22,26 +24,26 @@ from dgmp.encoding.local_descriptors import DescribedPage
 from dgmp.metrics import evaluate_ranking
 from dgmp.search.assembly import findings_of
 from dgmp.search.changes import page_by_page
-from dgmp.search.evidence import Contributions, contributions, evidence
+from dgmp.search.evidence import contributions, evidence
 from dgmp.search.findings import Cutoffs, Floats
 from dgmp.search.grading import fitted_cutoffs, stated_cutoffs
+from dgmp.search.index import Index, new_vlad
 from dgmp.search.neighbours import nearest_pages
 from dgmp.search.quality import of_groups, of_hits
 from dgmp.search.scoring import Scoring
-from pipeline.systems.local_store import LocalStore
 from tests.benchmarks.machine import processor
 
 SPLICES, HALVES, TIMED_PAIRS = 40, 10, 50
 
 
-def report(store: LocalStore, vlad: VLAD) -> None:
-    """Measure on the pages of a store, whose labels stand for hands; each page is a codex."""
+def report(places: Sequence[DescribedPage], labels: Sequence[str], vlad: VLAD) -> None:
+    """Measure on pages whose labels stand for hands; each page is a codex."""
     start = time.perf_counter()
-    pages = list(store)
+    pages = [place.vectors for place in places]
     vectors = vlad.fit(pages).transform(pages)
     encoded = time.perf_counter() - start
     enough = np.flatnonzero(vectors.any(axis=1)).tolist()
-    hands = [store.pages[row].label for row in enough]
+    hands = [labels[row] for row in enough]
     start = time.perf_counter()
     scoring = Scoring.fit(vectors[enough])
     scores = scoring.scores()
@@ -55,6 +57,7 @@ def report(store: LocalStore, vlad: VLAD) -> None:
         "Each page is a codex of its own; the vocabulary, the whitening and the normalization are "
         f"fitted on these pages.\n{findings.cutoffs.rule}\n\n| what | measured |\n|:--|--:|"
     )
+    compared = [places[row] for row in enough]
     rows = [
         *(
             (row.what, f"{100 * row.right / max(row.of, 1):.1f} % ({row.right} of {row.of})")
@@ -67,7 +70,10 @@ def report(store: LocalStore, vlad: VLAD) -> None:
         ("fit the vocabulary, encode", f"{encoded:.1f} s"),
         ("scores and findings", f"{found:.1f} s"),
         ("ten nearest without a matrix", f"{blocks:.2f} s"),
-        ("evidence for a pair of pages", f"{evidence_speed(store, vlad, enough):.1f} ms"),
+        (
+            "evidence for a pair of pages",
+            f"{evidence_speed(compared, vlad):.1f} ms",
+        ),
     ]
     for what, value in rows:
         print(f"| {what} | {value} |")
@@ -142,12 +148,9 @@ def graded(scores: Floats, hands: np.ndarray, cutoffs: Cutoffs) -> tuple[float, 
     return 100 * rows[1].right / max(rows[1].of, 1), 100 * rows[2].right / rows[2].of
 
 
-def evidence_speed(store: LocalStore, vlad: VLAD, rows: Sequence[int]) -> float:
+def evidence_speed(places: Sequence[DescribedPage], vlad: VLAD) -> float:
     """Milliseconds for a pair, median, with what is known of each page at hand."""
-    parts: list[Contributions] = []
-    for row in rows[: TIMED_PAIRS + 1]:
-        page = DescribedPage(*(store.read(name, row) for name in ("sift", "positions", "sizes")))
-        parts.append(contributions(vlad, page))
+    parts = [contributions(vlad, place) for place in places[: TIMED_PAIRS + 1]]
     spent = []
     for one, other in pairwise(parts):
         start = time.perf_counter()
@@ -158,12 +161,18 @@ def evidence_speed(store: LocalStore, vlad: VLAD, rows: Sequence[int]) -> float:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("folder", type=Path)
+    arguments.add_argument("report", type=Path)
+    arguments.add_argument("labels", type=Path)
     arguments.add_argument("--splits", nargs="+", default=["train", "val", "test"])
     asked = arguments.parse_args()
     print(f"# Search without labels\n\n{processor()}; splits {', '.join(asked.splits)}.")
-    vlad = VLAD(centres=100, dimensions=64, pooling="gmp", residuals="unit")
-    report(LocalStore(asked.folder, asked.splits), vlad)
+    index = Index.load(asked.report)
+    with asked.labels.open(encoding="utf-8") as lines:
+        rows = {Path(row["file"]).name: row for row in csv.DictReader(lines)}
+    labels = [rows[scan.file.name] for scan in index.scans]
+    chosen = [row for row, label in enumerate(labels) if label["split"] in asked.splits]
+    places = [index.places[row] for row in chosen]
+    report(places, [labels[row]["label"] for row in chosen], new_vlad())
 
 
 if __name__ == "__main__":
