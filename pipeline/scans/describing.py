@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import cv2
@@ -29,6 +29,9 @@ CODE = (
 )
 """What a described scan depends on besides the scan."""
 
+CONNECT = 10
+"""Seconds that a cluster has to answer."""
+
 
 def describe_scans(
     scans: Sequence[Scan], settings: Search, store: Path
@@ -44,14 +47,14 @@ def describe_scans(
     Raises:
         OSError: a process was killed, or the cluster does not answer.
     """
-    memory = joblib.Memory(store, verbose=0)
+    memory = joblib.Memory(store.resolve(), verbose=0)
     code = digest_of(CODE)
     jobs = (joblib.delayed(_describe)(memory, scan, settings.most, code) for scan in scans)
     bar = tqdm(total=len(scans), desc="describe", unit=" pages", disable=None)
     with bar, ExitStack() as stack:
         if settings.cluster is not None:
             stack.enter_context(_on_cluster(settings.cluster))
-        workers = 1 if len(scans) < 2 else settings.workers
+        workers = None if settings.cluster else 1 if len(scans) < 2 else settings.workers
         try:
             for found in joblib.Parallel(n_jobs=workers, return_as="generator")(jobs):
                 yield found
@@ -63,15 +66,23 @@ def describe_scans(
             ) from None
 
 
-def _on_cluster(address: str) -> joblib.parallel_config:
+@contextmanager
+def _on_cluster(address: str) -> Iterator[None]:
     try:
         from dask.distributed import Client
     except ImportError:
         raise ValueError(
             "search.cluster needs the extra cluster: pip install '.[cluster]'"
         ) from None
-    client = Client(address)
-    return joblib.parallel_config("dask", n_jobs=-1, client=client)
+    try:
+        client = Client(address, timeout=CONNECT)
+    except (OSError, ValueError) as error:
+        raise OSError(
+            f"search.cluster: no scheduler answers at {address} ({error}): start one, or leave "
+            "search.cluster empty"
+        ) from None
+    with client, joblib.parallel_config("dask", n_jobs=-1, client=client):
+        yield
 
 
 def _describe(memory: joblib.Memory, scan: Scan, most: int, code: str) -> DescribedScan | Refused:
