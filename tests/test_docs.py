@@ -5,7 +5,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
+
+from dgmp.scans.scan import Scan
+from dgmp.scribes import draw_scribe, write_page
+from dgmp.search.described import describe_scan
+from dgmp.search.index import Index
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -41,6 +48,24 @@ def test_examples_of_the_evaluation_run() -> None:
     assert names["low"] < names["difference"].mean() < names["high"]
     assert 0 < names["p"] < 0.05
     assert names["p_of_three"].tolist() == pytest.approx([3 * names["p"], 0.2, 0.08])
+
+
+def test_examples_of_the_search_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    pages = []
+    for _ in range(3):
+        scribe = draw_scribe("Caroline", rng)
+        pages += [write_page(scribe, rng, height=240, width=320, line_pitch=30) for _page in "ab"]
+    scans = [Scan(f"{number}", Path(f"{number}.png")) for number in range(len(pages))]
+    Index.fit(scans, [describe_scan(page) for page in pages]).save("reports/scans/scans/index")
+    cv2.imwrite("fragment.jpg", pages[0])
+    text = (DOCS / "search.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    for example in re.findall(r"```python\n(.*?)```", text, re.S):
+        exec(example, names)  # part of the project
+    assert names["hits"][0].page == 0
+    assert len(names["index"].scans) == len(pages) + 1
 
 
 def test_linked_files_exist() -> None:
