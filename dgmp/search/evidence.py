@@ -42,6 +42,11 @@ class Contributions:
     sides: Floats
 
 
+LETTERS = 64.0
+"""Side of the largest square that is shown, in pixels at a pen of 4: two or three letters. Larger
+ones hold the layout of lines and margins, which a person cannot judge as handwriting."""
+
+
 def contributions(vlad: VLAD, page: DescribedPage) -> Contributions:
     """Take apart the row of a page; it is worth keeping for all pairs of that page.
 
@@ -64,9 +69,9 @@ def evidence(page: Contributions, other: Contributions, k: int = 10) -> Evidence
     """The k pairs of places with the largest shares in the cosine of two pages before whitening.
 
     Taken from the strongest down; a pair is left out if on either page its place is that of a pair
-    taken before, see `APART`, or if its sides differ, see `ALIKE`. Pairs with no positive share are
-    none. Before whitening, because
-    after it the shares of single pairs cancel more (docs/systems.md).
+    taken before, see `APART`, if its sides differ, see `ALIKE`, or are larger than `LETTERS`. Pairs
+    with no positive share are none. Before whitening, because after it the shares of single pairs
+    cancel more (docs/systems.md).
 
     Args:
         page: Of `contributions`.
@@ -75,7 +80,9 @@ def evidence(page: Contributions, other: Contributions, k: int = 10) -> Evidence
     """
     rows, columns, shares = _shares(page, other)
     ratios = page.sides[rows] / other.sides[columns]
-    fit = np.flatnonzero((shares > 0) & (ratios <= ALIKE) & (ratios >= 1 / ALIKE))
+    letters = np.maximum(page.sides[rows], other.sides[columns]) <= LETTERS
+    alike = (ratios <= ALIKE) & (ratios >= 1 / ALIKE)
+    fit = np.flatnonzero((shares > 0) & alike & letters)
     chosen: list[int] = []
     for candidate in fit[np.argsort(-shares[fit], kind="stable")]:
         if len(chosen) == k:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple, Self, get_args
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,19 +139,28 @@ class Index:
             raise ValueError(f"{folder} holds no readable index ({error}): {_REMEDY}") from None
         if not isinstance(values, dict) or values.get("format") != FORMAT:
             raise ValueError(f"{folder / VALUES} is not of the format {FORMAT!r}: {_REMEDY}")
+        try:
+            return cls._of(folder, values, arrays)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{folder} is of another version ({error}): {_REMEDY}") from None
+
+    @classmethod
+    def _of(cls, folder: Path, values: dict[str, Any], arrays: dict[str, Any]) -> Self:
         scans = [
             Scan(**one | {name: one[name] and Path(one[name]) for name in ("file", "layout")})
             for one in values["scans"]
         ]
-        scoring = Scoring(
-            load(folder / WHITENING), arrays["rows"], arrays["medians"], values["spread"],
-            arrays["cohort"],
-        )  # fmt: skip
         return cls(
             vocabulary=values["vocabulary"],
             vlad=load(folder / ENCODER),
             vectors=arrays["vectors"],
-            scoring=scoring,
+            scoring=Scoring(
+                whitening=load(folder / WHITENING),
+                rows=arrays["rows"],
+                medians=arrays["medians"],
+                spread=values["spread"],
+                cohort=arrays["cohort"],
+            ),
             scans=scans,
             places=Packed(folder / PLACES),
             shapes=[(height, width) for height, width in values["shapes"]],

@@ -193,11 +193,13 @@ def _about(index: Index, pages: Pages, seconds: float) -> dict[str, str]:
 def _tell(report: Path, findings: Findings, pages: Pages, refused: Sequence[Refused]) -> None:
     """What was found, on one screen."""
     groups = len(set(findings.groups.tolist()) - {-1})
-    likely = sum(bool(hits) and hits[0].grade == "same hand likely" for hits in findings.hits)
+    several = len({scan.codex for scan in pages.scans}) > 1
+    nearest = findings.hits if several else findings.hits_everywhere
+    likely = sum(bool(hits) and hits[0].grade == "same hand likely" for hits in nearest)
     log.info(
         "%d pages with writing, %d with too little, %d refused; %d suggested hands of several "
-        "pages; %d pages have a likely mate in another codex",
-        len(pages.scans), len(pages.too_little), len(refused), groups, likely,
+        "pages; %d pages have a likely mate%s",
+        len(pages.scans), len(pages.too_little), len(refused), groups, likely, " in another codex" if several else "",
     )  # fmt: skip
     for one in findings.quality:
         log.info("%s: %d of %d", one.what, one.right, one.of)

@@ -6,7 +6,7 @@ import pytest
 from dgmp.encoding import VLAD
 from dgmp.encoding.local_descriptors import DescribedPage
 from dgmp.encoding.pair_shares import pair_shares
-from dgmp.search.evidence import ALIKE, APART, _shares, contributions, evidence
+from dgmp.search.evidence import ALIKE, APART, COVERED, LETTERS, _shares, contributions, evidence
 
 
 def page(seed, n=90, spread=2000.0):
@@ -45,6 +45,8 @@ def test_the_strongest_pairs_come_first_and_at_different_places(vlad):
     wanted = pair_shares(vlad, PAGES[0].vectors, PAGES[1].vectors)
     ratios = PAGES[0].sizes[:, None] / PAGES[1].sizes
     wanted[np.maximum(ratios, 1 / ratios) > ALIKE] = 0
+    larger = np.maximum(PAGES[0].sizes[:, None], PAGES[1].sizes)
+    wanted[COVERED * larger > LETTERS] = 0
     first = np.unravel_index(wanted.argmax(), wanted.shape)
     assert found.shares[0] == pytest.approx(wanted.max(), rel=1e-4)
     assert np.array_equal(found.places[0, 0], PAGES[0].positions[first[0]])

@@ -124,7 +124,7 @@ def test_errors_scans_without_pages(described, scans):
         Index.fit(scans, described[:1])
 
 
-@pytest.mark.parametrize("harm", ["missing", "format", "json", "arrays"])
+@pytest.mark.parametrize("harm", ["missing", "format", "json", "arrays", "version"])
 def test_errors_a_damaged_index_is_named(index, tmp_path, harm):
     folder = tmp_path / "index"
     if harm != "missing":
@@ -132,6 +132,10 @@ def test_errors_a_damaged_index_is_named(index, tmp_path, harm):
     if harm == "format":
         values = json.loads((folder / "index.json").read_text())
         (folder / "index.json").write_text(json.dumps(values | {"format": "dgmp.search 0"}))
+    elif harm == "version":
+        values = json.loads((folder / "index.json").read_text())
+        del values["shapes"]
+        (folder / "index.json").write_text(json.dumps(values))
     elif harm == "json":
         (folder / "index.json").write_text("{")
     elif harm == "arrays":
