@@ -199,7 +199,8 @@ def _tell(report: Path, findings: Findings, pages: Pages, refused: Sequence[Refu
     log.info(
         "%d pages with writing, %d with too little, %d refused; %d suggested hands of several "
         "pages; %d pages have a likely mate%s",
-        len(pages.scans), len(pages.too_little), len(refused), groups, likely, " in another codex" if several else "",
+        len(pages.scans), len(pages.too_little), len(refused), groups, likely,
+        " in another codex" if several else "",
     )  # fmt: skip
     for one in findings.quality:
         log.info("%s: %d of %d", one.what, one.right, one.of)
