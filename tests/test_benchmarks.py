@@ -78,6 +78,8 @@ def test_smoke_search(monkeypatch, capsys):
     vlad = VLAD(centres=8, dimensions=8, pooling="gmp", residuals="unit")
     bench_search.report(places, labels, vlad)
     said = capsys.readouterr().out
+    bench_search.scale(30, 4)
+    assert "30 made-up pages" in capsys.readouterr().out
     for row in ("## 18 of 18 pages by 6 hands", "| groups: adjusted Rand", "| evidence for a pair"):
         assert row in said
 

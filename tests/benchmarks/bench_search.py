@@ -1,16 +1,18 @@
 """How well a search without labels tells hands apart, as Markdown on standard output.
 
 python -m tests.benchmarks.bench_search REPORT LABELS [--splits train val test]
+python -m tests.benchmarks.bench_search --pages 100000
 
 REPORT is a folder that `make search` wrote, of pages whose hands LABELS tells, a csv with the
 columns file, label and split. Labels are read only to count. Nothing is chosen here: constants are
-in `dgmp.search`.
+in `dgmp.search`. With --pages, the nearest pages of so many made-up ones are found instead.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import resource
 import time
 from collections.abc import Sequence
 from itertools import pairwise
@@ -19,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
-from dgmp.encoding import VLAD
+from dgmp.encoding import VLAD, Whitening
 from dgmp.encoding.local_descriptors import DescribedPage
 from dgmp.metrics import evaluate_ranking
 from dgmp.search.assembly import findings_of
@@ -30,7 +32,7 @@ from dgmp.search.grading import fitted_cutoffs, stated_cutoffs
 from dgmp.search.index import Index, new_vlad
 from dgmp.search.neighbours import nearest_pages
 from dgmp.search.quality import of_groups, of_hits
-from dgmp.search.scoring import Scoring
+from dgmp.search.scoring import COHORT, Scoring
 from tests.benchmarks.machine import processor
 
 SPLICES, HALVES, TIMED_PAIRS = 40, 10, 50
@@ -159,13 +161,41 @@ def evidence_speed(places: Sequence[DescribedPage], vlad: VLAD) -> float:
     return 1000 * float(np.median(spent))
 
 
+def scale(pages: int, directions: int = 400) -> None:
+    """Time and memory of the ten nearest of so many made-up pages."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(pages, directions)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    cohort = np.linspace(0, pages - 1, min(pages, COHORT)).astype(np.intp)
+    medians = np.concatenate([np.median(part @ rows[cohort].T, axis=1) for part in batches(rows)])
+    scoring = Scoring(Whitening(), rows, medians, 1.0, cohort)
+    start = time.perf_counter()
+    nearest_pages(scoring)
+    spent = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(
+        f"\n## {pages:,} made-up pages of {directions} directions\n\n"
+        f"The ten nearest of each page, exactly: {spent:.0f} s, {peak:.1f} GB at most. Floor: the "
+        f"products, {2 * pages**2 * directions / 1e12:.1f} TFLOP."
+    )
+
+
+def batches(rows: Floats) -> list[Floats]:
+    """Rows, a few thousand at a time."""
+    return np.array_split(rows, max(1, len(rows) // 4000))
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("report", type=Path)
-    arguments.add_argument("labels", type=Path)
+    arguments.add_argument("report", type=Path, nargs="?")
+    arguments.add_argument("labels", type=Path, nargs="?")
+    arguments.add_argument("--pages", type=int)
     arguments.add_argument("--splits", nargs="+", default=["train", "val", "test"])
     asked = arguments.parse_args()
     print(f"# Search without labels\n\n{processor()}; splits {', '.join(asked.splits)}.")
+    if asked.pages is not None:
+        scale(asked.pages)
+        return
     index = Index.load(asked.report)
     with asked.labels.open(encoding="utf-8") as lines:
         rows = {Path(row["file"]).name: row for row in csv.DictReader(lines)}
