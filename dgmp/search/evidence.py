@@ -42,8 +42,8 @@ class Contributions:
     sides: Floats
 
 
-LETTERS = 64.0
-"""Side of the largest square that is shown, in pixels at a pen of 4: two or three letters. Larger
+LETTERS = 48.0
+"""Side of the largest square that is shown, in pixels at a pen of 3: two or three letters. Larger
 ones hold the layout of lines and margins, which a person cannot judge as handwriting."""
 
 
