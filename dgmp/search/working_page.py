@@ -10,9 +10,9 @@ import numpy as np
 from dgmp.images.binarization import BACKGROUND, INK, binarize
 from dgmp.images.negatives import turn_positive
 
-# Width of the pen in pixels to which pages are scaled. With 3, 96.4 % of the nearest pages of the 475
-# training pages of manuscripts were right (mAP 92.9), as many as at a line pitch of 32 pixels (96.8,
-# 92.7), where pens are about 4 wide; in three quarters of the time.
+# Width of the pen in pixels to which pages are scaled. With 3, 96.4 % of the nearest pages of the
+# 475 training pages of manuscripts were right (mAP 92.9), about as many as at a line pitch of 32
+# pixels (96.8, 92.7), where pens are 4 wide and describing takes a third longer.
 PEN = 3.0
 
 # Scans are enlarged at most so much: what is not in them does not come back.
