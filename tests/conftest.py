@@ -4,7 +4,9 @@ import os
 
 # On the CPU, which they measure, also on a machine with a GPU.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
-# Threads that wait for each other sleep: spinning takes the cores from the tests beside them.
+# There are as many processes as cores: one thread each, and threads that wait sleep.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
