@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import joblib
+from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
@@ -64,6 +65,9 @@ def describe_scans(
                 "describe: a worker process was killed, most often for want of memory: lower "
                 "search.workers; the pages that are done are kept"
             ) from None
+        finally:
+            if workers not in (None, 1):
+                get_reusable_executor().shutdown()  # its processes keep their memory
 
 
 @contextmanager

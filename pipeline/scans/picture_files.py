@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import joblib
 from tqdm import tqdm
 
 from dgmp.encoding import VLAD
-from dgmp.encoding.local_descriptors import DescribedPage
 from dgmp.search.described import DescribedScan
 from dgmp.search.findings import Evidence
 from pipeline.scans import picture_names, pictures
 
-Drawing = tuple[str, Callable[[], bytes]]
+FOLDERS = ("thumbs", "pages", "maps", "pairs")
 
 
 def write_pictures(
@@ -35,46 +33,47 @@ def write_pictures(
         too_little: Pages with too little writing.
         evidence: Of `Findings`.
         vlad: Whose weights the maps show.
-        threads: Pictures that are drawn at a time.
+        threads: Pages that are drawn at a time.
     """
-    drawings: list[Drawing] = []
-    for row, page in enumerate(pages):
-        drawings.append((picture_names.thumb(row), partial(_thumbnail, page)))
-        drawings.append((picture_names.preview(row), partial(_preview, page)))
+    for name in FOLDERS:
+        (folder / name).mkdir()
     for place, page in enumerate(too_little):
-        drawings.append((picture_names.set_aside(place), partial(_thumbnail, page)))
-    for row in sorted({row for pair in evidence for row in pair}):
-        drawings.append((picture_names.weights(row), partial(weights_of, pages[row], vlad)))
+        (folder / picture_names.set_aside(place)).write_bytes(pictures.thumbnail(page.page))
+    named = {row for pair in evidence for row in pair}
+    of_row: dict[int, dict[int, Evidence]] = {}
     for (row, hit), one in evidence.items():
-        letters = partial(_letters, one, pages[row], pages[hit])
-        drawings.append((picture_names.pairs(row, hit), letters))
-    for name in {Path(name).parent for name, _ in drawings}:
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    jobs = (joblib.delayed(_write)(folder / name, draw) for name, draw in drawings)
+        of_row.setdefault(row, {})[hit] = one
+    jobs = (
+        joblib.delayed(_draw)(
+            folder, row, pages, of_row.get(row, {}), vlad if row in named else None
+        )
+        for row in range(len(pages))
+    )
     # Threads, because OpenCV and Pillow let others run while they draw.
     done = joblib.Parallel(threads, prefer="threads", return_as="generator_unordered")(jobs)
-    for _ in tqdm(done, total=len(drawings), desc="draw", unit=" pictures", disable=None):
+    for _ in tqdm(done, total=len(pages), desc="draw", unit=" pages", disable=None):
         pass
 
 
 def weights_of(page: DescribedScan, vlad: VLAD) -> bytes:
     """Map of what the places of a page weigh in its vector."""
-    local: DescribedPage = page.local
-    weights = vlad.weights(local.vectors).weights.mean(axis=0)
-    return pictures.weight_map(local.positions, weights, page.shape)
+    weights = vlad.weights(page.local.vectors).weights.mean(axis=0)
+    return pictures.weight_map(page.local.positions, weights, page.shape)
 
 
-def _write(file: Path, draw: Callable[[], bytes]) -> None:
-    file.write_bytes(draw())
-
-
-def _thumbnail(page: DescribedScan) -> bytes:
-    return pictures.thumbnail(page.page)
-
-
-def _preview(page: DescribedScan) -> bytes:
-    return pictures.preview(page.page)
-
-
-def _letters(evidence: Evidence, page: DescribedScan, hit: DescribedScan) -> bytes:
-    return pictures.letter_pairs(evidence, page.page, hit.page)
+def _draw(
+    folder: Path,
+    row: int,
+    pages: Sequence[DescribedScan],
+    evidence: Mapping[int, Evidence],
+    vlad: VLAD | None,
+) -> None:
+    """Everything of one page, so that it is decoded once."""
+    page = pages[row].page
+    (folder / picture_names.thumb(row)).write_bytes(pictures.thumbnail(page))
+    (folder / picture_names.preview(row)).write_bytes(pictures.preview(page))
+    if vlad is not None:
+        (folder / picture_names.weights(row)).write_bytes(weights_of(pages[row], vlad))
+    for hit, one in evidence.items():
+        letters = pictures.letter_pairs(one, page, pages[hit].page)
+        (folder / picture_names.pairs(row, hit)).write_bytes(letters)
