@@ -5,7 +5,7 @@ INDEX ?= reports/scans/synthetic
 # Stages call python and dvc by name, as in an activated environment.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup repro search who readme train-cells check-data check-gpu test lint format bench agreement lock clean
+.PHONY: help setup repro search who readme train-cells check-data check-gpu test lint format bench agreement search-quality lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -73,6 +73,11 @@ agreement: setup  ## Compare edge filter and shrinking on real pages, BINARY=fol
 	@mkdir -p reports/benchmarks
 	$(RUN) python -m tests.benchmarks.real_pages $(BINARY) $(GREY) >reports/benchmarks/.real_pages.md
 	mv reports/benchmarks/.real_pages.md reports/benchmarks/real_pages.md
+
+search-quality: setup  ## Measure a search of pages with known hands, REPORT=folder LABELS=csv
+	@mkdir -p reports/benchmarks
+	$(RUN) python -m tests.benchmarks.bench_search "$(REPORT)" "$(LABELS)" >reports/benchmarks/.search.md
+	mv reports/benchmarks/.search.md reports/benchmarks/search.md
 
 lock: setup  ## Install the dependencies of pyproject.toml and write them to requirements.lock
 	$(BIN)/pip install --quiet --editable '.[pipeline,dev]'

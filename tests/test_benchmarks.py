@@ -80,7 +80,7 @@ def test_smoke_search(monkeypatch, capsys):
     said = capsys.readouterr().out
     bench_search.scale(30, 4)
     assert "30 made-up pages" in capsys.readouterr().out
-    for row in ("## 18 of 18 pages by 6 hands", "| groups: adjusted Rand", "| evidence for a pair"):
+    for row in ("18 of 18 pages by 6 hands", "| groups: adjusted Rand", "| evidence for a pair"):
         assert row in said
 
 

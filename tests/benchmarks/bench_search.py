@@ -1,11 +1,10 @@
 """How well a search without labels tells hands apart, as Markdown on standard output.
 
-python -m tests.benchmarks.bench_search REPORT LABELS [--splits train val test]
-python -m tests.benchmarks.bench_search --pages 100000
+python -m tests.benchmarks.bench_search REPORT LABELS
 
 REPORT is a folder that `make search` wrote, of pages whose hands LABELS tells, a csv with the
 columns file, label and split. Labels are read only to count. Nothing is chosen here: constants are
-in `dgmp.search`. With --pages, the nearest pages of so many made-up ones are found instead.
+in `dgmp.search`.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
+from tqdm import tqdm
 
 from dgmp.encoding import VLAD, Whitening
 from dgmp.encoding.local_descriptors import DescribedPage
@@ -35,6 +35,8 @@ from dgmp.search.quality import of_groups, of_hits
 from dgmp.search.scoring import COHORT, Scoring
 from tests.benchmarks.machine import processor
 
+SPLITS = (("train", "val"), ("test",), ("train", "val", "test"))
+PAGES = 100_000
 SPLICES, HALVES, TIMED_PAIRS = 40, 10, 50
 
 
@@ -55,9 +57,9 @@ def report(places: Sequence[DescribedPage], labels: Sequence[str], vlad: VLAD) -
     nearest_pages(scoring)
     blocks = time.perf_counter() - start
     print(
-        f"\n## {len(hands)} of {len(pages)} pages by {len(set(hands))} hands\n\n"
-        "Each page is a codex of its own; the vocabulary, the whitening and the normalization are "
-        f"fitted on these pages.\n{findings.cutoffs.rule}\n\n| what | measured |\n|:--|--:|"
+        f"\n{len(hands)} of {len(pages)} pages by {len(set(hands))} hands. Each page is a codex of "
+        "its own; the vocabulary, the\nwhitening and the normalization are fitted on these pages.\n"
+        f"{findings.cutoffs.rule}\n\n| what | measured |\n|:--|--:|"
     )
     compared = [places[row] for row in enough]
     rows = [
@@ -186,23 +188,21 @@ def batches(rows: Floats) -> list[Floats]:
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("report", type=Path, nargs="?")
-    arguments.add_argument("labels", type=Path, nargs="?")
-    arguments.add_argument("--pages", type=int)
-    arguments.add_argument("--splits", nargs="+", default=["train", "val", "test"])
-    asked = arguments.parse_args()
-    print(f"# Search without labels\n\n{processor()}; splits {', '.join(asked.splits)}.")
-    if asked.pages is not None:
-        scale(asked.pages)
-        return
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("report", type=Path)
+    parser.add_argument("labels", type=Path)
+    asked = parser.parse_args()
     index = Index.load(asked.report)
     with asked.labels.open(encoding="utf-8") as lines:
         rows = {Path(row["file"]).name: row for row in csv.DictReader(lines)}
     labels = [rows[scan.file.name] for scan in index.scans]
-    chosen = [row for row, label in enumerate(labels) if label["split"] in asked.splits]
-    places = [index.places[row] for row in chosen]
-    report(places, [labels[row]["label"] for row in chosen], new_vlad())
+    print(f"# Search without labels\n\n{processor()}.")
+    for splits in tqdm(SPLITS, desc="search", disable=None):
+        chosen = [row for row, label in enumerate(labels) if label["split"] in splits]
+        places = [index.places[row] for row in chosen]
+        print(f"\n## Pages of {' and '.join(splits)}")
+        report(places, [labels[row]["label"] for row in chosen], new_vlad())
+    scale(PAGES)
 
 
 if __name__ == "__main__":
