@@ -11,8 +11,8 @@ from dgmp.encoding import LocalDescriptors
 from dgmp.encoding.local_descriptors import DescribedPage
 from dgmp.search.working_page import working_page
 
-# Of a keypoint at least. Ink has more: with 0.01, the default of `LocalDescriptors`, OpenCV looks at
-# the noise of the paper, too, takes a third longer, and 99.9 % of what it keeps is the same.
+# Of a keypoint at least. Ink has more: with 0.01, the default of `LocalDescriptors`, OpenCV looks
+# at the noise of the paper, too, and takes a third longer; 99.9 % of what it keeps is the same.
 CONTRAST = 0.03
 
 # Quality of the JPEG in which the page is kept to cut pictures from.
