@@ -1,6 +1,7 @@
 """The wings of the house: who imports whom, and that dvc.yaml names what each stage imports."""
 
 import ast
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def wing_of(module: str) -> str | None:
     return next(inside, None)
 
 
+@cache
 def imports(file: Path) -> set[str]:
     """The modules of this repository that a file imports."""
     found: set[str] = set()
@@ -63,6 +65,7 @@ def modules(wing: str) -> list[Path]:
     return sorted((ROOT / wing).rglob("*.py")) if not wing.endswith(".py") else [ROOT / wing]
 
 
+@cache
 def imported_wings(wing: str) -> set[str]:
     """The other wings that a wing imports itself."""
     found = {wing_of(name) for file in modules(wing) for name in imports(file)}

@@ -182,9 +182,10 @@ def test_every_setting_reruns_what_reads_it(clone, dvc_home, tmp_path):
 def test_every_module_reruns_the_stages_that_import_its_wing(clone, dvc_home):
     repo = Repo(str(clone.folder))
     deps = [(stage.name, dep) for stage in repo.index.stages for dep in stage.deps]
+    wings_of = {door: {*needed(door), f"pipeline/{door}.py"} for door in DOORS}
     for wing in (*WINGS, *(f"pipeline/{door}.py" for door in DOORS)):
         users = [(name, dep) for name, dep in deps if dep.def_path == wing]
-        doors = {door for door in DOORS if wing in {*needed(door), f"pipeline/{door}.py"}}
+        doors = {door for door, wings in wings_of.items() if wing in wings}
         assert {name.partition("@")[0] for name, _ in users} == doors, wing
         files = [clone.folder / file.relative_to(ROOT) for file in modules(wing)]
         assert not [file for file in files if repo.dvcignore.is_ignored_file(str(file))]
