@@ -40,7 +40,8 @@ class Hit:
     Attributes:
         page: Its row.
         score: How similar the two are; larger is nearer.
-        place: Share of the pairs of pages of different codices with a lower score, 0 to 1.
+        place: Share of the pairs of pages of different codices with a lower score, 0 to 1; of all
+            pairs, if there is one codex.
         grade: Grade of the score.
     """
 

@@ -22,8 +22,9 @@ from dgmp.search.background import background_vlad
 from dgmp.search.described import DescribedScan, describe_scan
 from dgmp.search.findings import Cutoffs, Findings, Hit
 from dgmp.search.grading import stated_cutoffs
+from dgmp.search.neighbours import scores_between_codices
 from dgmp.search.packed import Packed, write_packed
-from dgmp.search.scoring import OWN_VOCABULARY, Scoring, codex_numbers
+from dgmp.search.scoring import OWN_VOCABULARY, Scoring
 
 Vocabulary = Literal["auto", "own", "background"]
 
@@ -66,7 +67,7 @@ class Index:
         places: Their local descriptors.
         shapes: Height and width of each in pixels, at the size at which it was described.
         cutoffs: Of the grades.
-        different: float32 (k,), sorted scores of pairs of pages of different codices.
+        different: float32 (k,), see `dgmp.search.neighbours.scores_between_codices`.
         most: Local descriptors that a page is described by at most.
     """
 
@@ -120,7 +121,7 @@ class Index:
         found = cls(vocabulary, vlad, vectors, scoring, list(scans), places,
                     [page.shape for page in pages], stated_cutoffs(),
                     np.empty(0, np.float32), most)  # fmt: skip
-        return replace(found, different=_different(scoring.scores(), codices))
+        return replace(found, different=scores_between_codices(scoring.scores(), codices))
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -248,7 +249,7 @@ class Index:
             self,
             vectors=vectors,
             scoring=scoring,
-            different=_different(scoring.scores(), codices),
+            different=scores_between_codices(scoring.scores(), codices),
             scans=together,
             places=[*self.places, *places],
             shapes=[*self.shapes, *(page.shape for page in pages)],
@@ -280,8 +281,3 @@ def _encoded(vlad: VLAD, places: Sequence[DescribedPage]) -> NDArray[np.float32]
     ]
     found: NDArray[np.float32] = np.concatenate(blocks)
     return found
-
-
-def _different(scores: NDArray[np.float32], codices: Sequence[str]) -> NDArray[np.float32]:
-    numbers = codex_numbers(codices, len(scores))
-    return np.sort(scores[np.triu(numbers[:, None] != numbers)])

@@ -34,7 +34,7 @@ def hits_of(
     if scores.shape != (len(numbers), len(numbers)):
         raise ValueError(f"scores must be (n, n), got {scores.shape}")
     foreign = numbers[:, None] != numbers
-    ladder = np.sort(scores[np.triu(foreign)])
+    ladder = scores_between_codices(scores, codices)
     places = np.searchsorted(ladder, scores, side="left") / max(len(ladder), 1)
     every = ~np.eye(len(scores), dtype=bool)
 
@@ -52,6 +52,23 @@ def hits_of(
         return found
 
     return nearest(foreign), nearest(every)
+
+
+def scores_between_codices(scores: Floats, codices: ArrayLike | None = None) -> Floats:
+    """Sorted scores (p,) of the pairs of pages of different codices; of all pairs, if there is one.
+
+    >>> scores = np.array([[np.nan, 3, 1], [3, np.nan, 2], [1, 2, np.nan]])
+    >>> scores_between_codices(scores, ["a", "a", "b"]).tolist()
+    [1.0, 2.0]
+    >>> scores_between_codices(scores, ["a", "a", "a"]).tolist()
+    [1.0, 2.0, 3.0]
+    """
+    numbers = codex_numbers(codices, len(scores))
+    foreign = np.triu(numbers[:, None] != numbers, 1)
+    if not foreign.any():
+        foreign = np.triu(np.ones_like(foreign), 1)
+    found: Floats = np.sort(scores[foreign])
+    return found
 
 
 def nearest_pages(
