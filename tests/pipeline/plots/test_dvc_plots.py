@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from configparser import ConfigParser
 from pathlib import Path
@@ -13,11 +12,11 @@ from dvc_render.vega import VegaRenderer
 
 from pipeline.figures import CURVES
 from pipeline.training.run import LOG_COLUMNS
+from tests.pipeline.browser import CHROMIUM
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = ROOT / ".dvc" / "plots"
 PAGE = ROOT / ".dvc" / "plots.html"
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """The report and the page of a query as a browser shows them."""
 
 import os
-import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -20,20 +17,10 @@ from pipeline.scans import picture_names, pictures
 from pipeline.scans.query_page import Look, write_query_page
 from pipeline.scans.report import write_report
 from pipeline.scans.tables import readable
+from tests.pipeline.browser import SCHEMES, WIDTHS, needs_browser, open_browser, show
 from tests.pipeline.scans.conftest import CUTOFFS, HOSTILE, make_findings
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-FLAGS = (
-    "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking "
-    "disable-component-update disable-sync"
-)
-WIDTHS, SCHEMES = (390, 1440), ("light", "dark")
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None,
-    reason="Chromium and its driver are not installed (Debian: chromium, chromium-driver)",
-)
+pytestmark = needs_browser
 
 # Each text with its colour and the colour behind it, both as seen; the lowest contrast of all.
 CONTRAST = """
@@ -60,15 +47,8 @@ return [...document.querySelectorAll("body *")].filter(e => e.checkVisibility()
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    for flag in FLAGS.split():
-        options.add_argument(f"--{flag}")
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('browser')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
+    with open_browser(tmp_path_factory.mktemp("browser")) as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module")
@@ -101,20 +81,6 @@ def query(made_up, tmp_path_factory) -> Path:
         about={"Index": HOSTILE[2]},
     )
     return file
-
-
-def show(browser: webdriver.Chrome, page: Path, width: int = 1440, scheme: str = "light") -> None:
-    browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia",
-        {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
-    )
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600},
-    )
-    browser.get("about:blank")
-    browser.get_log("browser")
-    browser.get(page.as_uri())
 
 
 def wait(browser: webdriver.Chrome, script: str) -> Any:
@@ -165,7 +131,7 @@ def look(request) -> tuple[int, str]:
 
 def test_the_report_is_whole_readable_and_fits(browser, report, look):
     width, scheme = look
-    show(browser, report / "index.html", width, scheme)
+    show(browser, (report / "index.html").as_uri(), width, scheme)
     assert_whole(browser, f"Report {HOSTILE[0]}")
     assert_fits(browser, width)
     ratio, *where = browser.execute_script(CONTRAST)
@@ -176,7 +142,7 @@ def test_the_report_is_whole_readable_and_fits(browser, report, look):
 
 def test_the_evidence_is_whole_readable_and_fits(browser, report, look):
     width, scheme = look
-    show(browser, report / "index.html", width, scheme)
+    show(browser, (report / "index.html").as_uri(), width, scheme)
     browser.execute_script("document.querySelector('.hit').click()")
     wait(browser, "return document.querySelectorAll('#letters li').length")
     browser.find_element(By.ID, "show-weights").click()
@@ -192,7 +158,7 @@ def test_the_evidence_is_whole_readable_and_fits(browser, report, look):
 
 def test_the_page_of_a_query_is_whole_readable_and_fits(browser, query, look):
     width, scheme = look
-    show(browser, query, width, scheme)
+    show(browser, query.as_uri(), width, scheme)
     browser.find_element(By.CSS_SELECTOR, ".pair .open").click()
     wait(browser, "return document.querySelectorAll('#letters li').length == 6")
     assert_whole(browser, f"Query {HOSTILE[1]}")
@@ -203,7 +169,7 @@ def test_the_page_of_a_query_is_whole_readable_and_fits(browser, query, look):
 
 
 def test_the_evidence_of_a_pair_shows_its_numbers(browser, report, made_up):
-    show(browser, report / "index.html")
+    show(browser, (report / "index.html").as_uri())
     hit = made_up.findings.hits[0][0]
     browser.execute_script("document.querySelector('.hit').click()")
     wait(browser, "return document.querySelectorAll('#letters li').length == 6")
@@ -229,7 +195,7 @@ def test_the_evidence_of_a_pair_shows_its_numbers(browser, report, made_up):
 def test_evidence_drawn_for_the_other_direction_is_turned(browser, report, made_up):
     findings = made_up.findings
     row, hit = next((a, b) for a, b in findings.evidence if (b, a) not in findings.evidence)
-    show(browser, report / "index.html")
+    show(browser, (report / "index.html").as_uri())
     assert browser.execute_script(
         "const d = JSON.parse(document.getElementById('data').textContent);"
         f"return d.other[{hit}].filter((_, at) => at % 4 === 0).indexOf({row})"
@@ -248,7 +214,7 @@ def test_evidence_drawn_for_the_other_direction_is_turned(browser, report, made_
 
 
 def test_the_keyboard_opens_turns_and_closes_the_evidence(browser, report):
-    show(browser, report / "index.html")
+    show(browser, (report / "index.html").as_uri())
     keys = webdriver.ActionChains(browser)
     keys.send_keys(Keys.TAB).perform()
     assert browser.switch_to.active_element.text == "Skip to the content"
@@ -279,7 +245,7 @@ def test_the_keyboard_opens_turns_and_closes_the_evidence(browser, report):
 
 
 def test_filters_and_jumps(browser, report, made_up):
-    show(browser, report / "index.html")
+    show(browser, (report / "index.html").as_uri())
     assert len(names(browser)) == 12
     browser.execute_script("document.querySelector('.turn-after').click()")
     assert names(browser) == scan_names(made_up.scans[12:])
@@ -298,7 +264,7 @@ def test_filters_and_jumps(browser, report, made_up):
 
 
 def test_filters_by_codex_and_grade_and_shows_all(browser, report, made_up):
-    show(browser, report / "index.html")
+    show(browser, (report / "index.html").as_uri())
 
     def choose(name: str, value: int | str) -> None:
         browser.execute_script(
@@ -328,7 +294,7 @@ def test_filters_by_codex_and_grade_and_shows_all(browser, report, made_up):
 
 
 def test_the_theme_is_chosen(browser, report):
-    show(browser, report / "index.html", 1440, "light")
+    show(browser, (report / "index.html").as_uri(), 1440, "light")
     grounds = []
     for _ in range(3):
         browser.find_element(By.ID, "theme").click()
@@ -342,7 +308,7 @@ def test_the_theme_is_chosen(browser, report):
 def test_without_a_script_the_findings_are_read(browser, report, made_up):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
-        show(browser, report / "index.html")
+        show(browser, (report / "index.html").as_uri())
         text = browser.find_element(By.ID, "content").text
         assert not browser.find_element(By.ID, "filters").is_displayed()
     finally:
@@ -355,7 +321,7 @@ def test_without_a_script_the_findings_are_read(browser, report, made_up):
             assert f"{scan.name}: nearest is {near}".replace("  ", " ")[:40] in text
 
 
-def test_two_thousand_pages_open_at_once(browser, tmp_path, made_up):
+def test_of_two_thousand_pages_twelve_are_drawn_at_a_time(browser, tmp_path, made_up):
     rng = np.random.default_rng(1)
     n = 2000
     codex = [f"Codex {row // 100:02d}" for row in range(n)]
@@ -369,25 +335,17 @@ def test_two_thousand_pages_open_at_once(browser, tmp_path, made_up):
     for row in range(n):
         os.link(one, tmp_path / picture_names.thumb(row))
     scans = [Scan(f"{c}/folio {row:04d}.png", one, codex=c) for row, c in enumerate(codex)]
-    start = time.perf_counter()
     write_report(
         tmp_path, title="Many", scans=scans, shapes=[(300, 220)] * n, too_little=[], refused=[],
         findings=findings, about={},
     )  # fmt: skip
-    assert time.perf_counter() - start < 20
-    show(browser, tmp_path / "index.html")
-    view = browser.execute_script(
-        "return [performance.getEntriesByName('first-contentful-paint')[0]?.startTime,"
-        " performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd]"
-    )
-    first_paint, ready = view
-    assert first_paint < 2000
-    assert ready < 2000
-    start = time.perf_counter()
+    show(browser, (tmp_path / "index.html").as_uri())
+    assert len(names(browser)) == 12
+    loaded = "return [...document.images].filter(i => i.complete && i.naturalWidth).length"
+    assert 12 <= browser.execute_script(loaded) < 300
     browser.execute_script("location.hash = '#p1777'")
     wait(browser, "return document.activeElement.id === 'p1777'")
     browser.find_element(By.ID, "find").send_keys("0042")
     assert names(browser) == ["Codex 00/folio 0042.png"]
-    assert time.perf_counter() - start < 2
     assert browser.get_log("browser") == []
     assert_fits(browser, 1440)
