@@ -14,7 +14,7 @@ from dgmp.encoding.whitening import Whitening
 Floats = NDArray[np.float64]
 
 
-class _Parts(NamedTuple):
+class RowParts(NamedTuple):
     """What each descriptor adds to a page's row: centres (V, n), and that block's (V, n, d)."""
 
     centres: NDArray[np.intp]
@@ -62,7 +62,7 @@ def pair_shares(
     """
     if not 0 < power < np.inf:
         raise ValueError(f"power must be a positive number, usually 0.5, got {power!r}")
-    first, second = (_parts(vlad, one, power) for one in (page, other))
+    first, second = (row_parts(vlad, one, power) for one in (page, other))
     if whitening is not None:
         ours, theirs = (_whitened(parts, vlad, whitening) for parts in (first, second))
         products: Floats = ours @ theirs.T
@@ -74,8 +74,12 @@ def pair_shares(
     return shares
 
 
-def _parts(vlad: VLAD, page: np.ndarray, power: float) -> _Parts:
-    """The c of each descriptor."""
+def row_parts(vlad: VLAD, page: np.ndarray, power: float) -> RowParts:
+    """The c of each descriptor of a page (n, d), see `pair_shares`.
+
+    Raises:
+        ValueError, NotFittedError: as `VLAD.weights`.
+    """
     found = vlad.weights(page)
     blocks = found.weights[..., None] * found.residuals.astype(np.float64)
     row = np.zeros(vlad.vocabularies_.shape)
@@ -86,10 +90,10 @@ def _parts(vlad: VLAD, page: np.ndarray, power: float) -> _Parts:
     np.power(size, power - 1, out=factor, where=size > 0)
     length = float(np.linalg.norm(factor * row))
     blocks *= factor[vocabulary, found.centres] / (length or 1)
-    return _Parts(found.centres, blocks)
+    return RowParts(found.centres, blocks)
 
 
-def _whitened(parts: _Parts, vlad: VLAD, whitening: Whitening) -> Floats:
+def _whitened(parts: RowParts, vlad: VLAD, whitening: Whitening) -> Floats:
     """The u of each descriptor, (n, directions)."""
     check_is_fitted(whitening)
     shape = vlad.vocabularies_.shape

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dgmp.encoding import VLAD
 from dgmp.encoding.local_descriptors import DescribedPage
+from dgmp.encoding.pair_shares import row_parts
 from dgmp.search.findings import Evidence, Floats
 from dgmp.search.scoring import POWER
 
@@ -22,6 +23,11 @@ place."""
 ALIKE = 1.5
 """Most that the sides of the two places of a pair differ by, as a factor: pages are described at
 one height of the writing, so that a letter has much the same size on both."""
+
+
+LETTERS = 48.0
+"""Side of the largest square that is shown, in pixels at a pen of 3: two or three letters. Larger
+ones hold the layout of lines and margins, which a person cannot judge as handwriting."""
 
 
 @dataclass(frozen=True)
@@ -42,27 +48,19 @@ class Contributions:
     sides: Floats
 
 
-LETTERS = 48.0
-"""Side of the largest square that is shown, in pixels at a pen of 3: two or three letters. Larger
-ones hold the layout of lines and margins, which a person cannot judge as handwriting."""
-
-
 def contributions(vlad: VLAD, page: DescribedPage) -> Contributions:
     """Take apart the row of a page; it is worth keeping for all pairs of that page.
 
     Raises:
         ValueError, NotFittedError: as `VLAD.weights`.
     """
-    found = vlad.weights(page.vectors)
-    parts = found.weights[..., None] * found.residuals
-    row = np.zeros(vlad.vocabularies_.shape)
-    vocabulary = np.arange(len(row))[:, None]
-    np.add.at(row, (vocabulary, found.centres), parts)
-    factor = np.zeros_like(row)
-    np.power(np.abs(row), POWER - 1, out=factor, where=row != 0)
-    length = float(np.linalg.norm(factor * row)) or 1.0
-    parts *= (factor / length).astype(np.float32)[vocabulary, found.centres]
-    return Contributions(found.centres, parts, page.positions, np.float32(COVERED) * page.sizes)
+    found = row_parts(vlad, page.vectors, POWER)
+    return Contributions(
+        found.centres,
+        found.blocks.astype(np.float32),
+        page.positions,
+        np.float32(COVERED) * page.sizes,
+    )
 
 
 def evidence(page: Contributions, other: Contributions, k: int = 10) -> Evidence:
