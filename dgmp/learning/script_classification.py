@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from dgmp.images.augmentation import Resampling, ScriptAugmentation, augment, center_view
 from dgmp.learning.inference import Inference, sum_outputs
+from dgmp.learning.inputs import Inputs, Views
 from dgmp.learning.loading import load_ahead, pinned
 from dgmp.learning.log import StepResult
 from dgmp.learning.processes import ALONE, Processes
@@ -22,44 +22,38 @@ class ScriptBatches:
     """One epoch of shuffled, augmented pages.
 
     Attributes:
-        pages: Grey pages, uint8 (H, W) of any size.
+        views: Random views of the training pages.
         labels: Class number of each page.
         batch: Pages in a batch; a last, smaller batch is left out.
-        augmentation: Ranges of the random views.
         rng: Source of randomness.
         processes: Those that share the batches; all draw the same ones.
         threads: How many batches are made at once.
     """
 
-    pages: Sequence[np.ndarray]
+    views: Views
     labels: np.ndarray
     batch: int
-    augmentation: ScriptAugmentation
     rng: np.random.Generator
     processes: Processes = ALONE
     threads: int = 1
 
     def __call__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """(images (n, 1, crop, crop) in [0, 1], class numbers (batch,)), batch by batch.
+        """(inputs (n, ...), class numbers (batch,)), batch by batch.
 
-        The n images are this process's shard of the batch. Each view has a generator of its own,
-        so that it does not matter which thread or process draws it.
+        The n inputs are this process's shard of the batch.
         """
-        batch = min(self.batch, len(self.pages))
-        order = self.rng.permutation(len(self.pages))
-        seeds = self.rng.integers(2**63, size=len(order))
+        count = len(self.labels)
+        batch = min(self.batch, count)
+        order = self.rng.permutation(count)
+        seeds = self.rng.integers(2**63, size=count)
 
         def load(start: int) -> tuple[Tensor, Tensor]:
             chosen = order[start : start + batch]
             own = self.processes.shard(len(chosen))
-            views = [
-                augment(self.pages[i], np.random.default_rng(seed), self.augmentation)
-                for i, seed in zip(chosen[own], seeds[start : start + batch][own], strict=True)
-            ]
-            images = pinned(to_images(views), self.processes.device)
-            return images, torch.as_tensor(self.labels[chosen])
+            views = self.views(chosen[own], seeds[start : start + batch][own])
+            return pinned(views, self.processes.device), torch.as_tensor(self.labels[chosen])
 
-        starts = range(0, len(order) - batch + 1, batch)
+        starts = range(0, count - batch + 1, batch)
         yield from load_ahead(load, starts, threads=self.threads)
 
 
@@ -70,15 +64,8 @@ def cross_entropy_step(
     return StepResult(cross_entropy(processes.gather(model(x), len(y)), y))
 
 
-def class_scores(
-    model: nn.Module,
-    pages: Sequence[np.ndarray],
-    inference: Inference,
-    *,
-    crop: int,
-    resampling: Resampling = "area",
-) -> np.ndarray:
-    """Activations of the last linear layer for one central view of each page.
+def class_scores(model: nn.Module, inputs: Inputs, inference: Inference) -> np.ndarray:
+    """Activations of the last linear layer for one view of each page.
 
     Returns:
         (pages, classes) float32.
@@ -86,15 +73,7 @@ def class_scores(
     Raises:
         ValueError: there are no pages.
     """
-    if len(pages) == 0:
+    count = len(inputs.pages)
+    if count == 0:
         raise ValueError("there are no pages to classify")
-
-    def load(rows: slice) -> Tensor:
-        return to_images([center_view(page, crop, resampling) for page in pages[rows]])
-
-    return sum_outputs(model, load, np.arange(len(pages)), inference).astype(np.float32)
-
-
-def to_images(views: Sequence[np.ndarray]) -> Tensor:
-    """Views uint8 (crop, crop) as images (n, 1, crop, crop) in [0, 1]."""
-    return torch.from_numpy(np.stack(views)).unsqueeze(1).float() / 255
+    return sum_outputs(model, inputs, np.arange(count), inference).astype(np.float32)

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dgmp.images.patches import PatchStore
 from dgmp.learning.inference import Inference, sum_outputs
+from dgmp.learning.inputs import Inputs
 from dgmp.learning.loading import load_ahead, pinned
 from dgmp.learning.log import StepResult
 from dgmp.learning.processes import ALONE, Processes
@@ -23,7 +23,7 @@ class WriterBatches:
     """One epoch of P x K batches of patches.
 
     Attributes:
-        store: The training patches.
+        inputs: The training patches.
         writers: P.
         patches: K.
         batches: Batches in an epoch; None for as many as the patches fill, the last patch left out
@@ -33,7 +33,7 @@ class WriterBatches:
         threads: How many batches are read at once.
     """
 
-    store: PatchStore
+    inputs: Inputs
     writers: int
     patches: int
     batches: int | None
@@ -42,11 +42,11 @@ class WriterBatches:
     threads: int = 1
 
     def __call__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """(images uint8 (n, 1, h, w), paper 1 and ink 0, writers (P*K,)), batch by batch.
+        """(inputs (n, ...), writers (P*K,)), batch by batch.
 
-        The n images are this process's shard of the P*K.
+        The n inputs are this process's shard of the P*K.
         """
-        _, labels = np.unique(self.store.labels, return_inverse=True)
+        _, labels = np.unique(self.inputs.labels, return_inverse=True)
         batches = self.batches or max(1, (len(labels) - 1) // (self.writers * self.patches))
         plans = batches_of_classes(
             labels, classes=self.writers, samples=self.patches, batches=batches, rng=self.rng
@@ -54,8 +54,10 @@ class WriterBatches:
 
         def load(indices: list[int]) -> tuple[Tensor, Tensor]:
             own = indices[self.processes.shard(len(indices))]
-            images = to_images(self.store.read(own))
-            return pinned(images, self.processes.device), torch.as_tensor(labels[indices])
+            return (
+                pinned(self.inputs(own), self.processes.device),
+                torch.as_tensor(labels[indices]),
+            )
 
         yield from load_ahead(load, plans, threads=self.threads)
 
@@ -88,38 +90,28 @@ class PageDescriptors:
     writers: np.ndarray
 
 
-def describe_pages(model: nn.Module, store: PatchStore, inference: Inference) -> PageDescriptors:
+def describe_pages(model: nn.Module, inputs: Inputs, inference: Inference) -> PageDescriptors:
     """Average the patch descriptors of each page (section IV-C.1).
 
     Raises:
-        ValueError: the store holds no patches.
+        ValueError: there are no patches.
     """
-    if len(store) == 0:
+    if len(inputs.pages) == 0:
         raise ValueError("there are no patches to describe")
-    pages, first, page_of_patch = np.unique(store.pages, return_index=True, return_inverse=True)
-    sums = sum_outputs(
-        model, lambda patches: to_images(store.read(patches)), page_of_patch, inference
-    )
+    pages, first, page_of_patch = np.unique(inputs.pages, return_index=True, return_inverse=True)
+    sums = sum_outputs(model, inputs, page_of_patch, inference)
     means = (sums / np.bincount(page_of_patch)[:, None]).astype(np.float32)
-    return PageDescriptors(means, pages, store.labels[first])
+    return PageDescriptors(means, pages, inputs.labels[first])
 
 
 def retrieval_error(
     model: nn.Module,
-    store: PatchStore,
+    inputs: Inputs,
     inference: Inference,
     *,
     distance: Distance = "sqeuclidean",
 ) -> float:
     """100 minus the mean average precision of the pages by that distance, in percent."""
-    described = describe_pages(model, store, inference)
+    described = describe_pages(model, inputs, inference)
     scores = evaluate_retrieval(described.descriptors, described.writers, distance=distance)
     return 100 - scores.mean_average_precision
-
-
-def to_images(ink: np.ndarray) -> Tensor:
-    """Ink masks (n, h, w) of 0 and 1 as images (n, 1, h, w) with paper 1 and ink 0.
-
-    They stay uint8, a quarter of the bytes, until the network standardizes them on its device.
-    """
-    return torch.from_numpy(1 - ink).unsqueeze(1)

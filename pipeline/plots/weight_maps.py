@@ -16,18 +16,18 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from dgmp.analysis.weight_map import enlarge, weight_map
 from dgmp.images.binarization import BACKGROUND, INK
 from dgmp.images.reading import read_gray
-from dgmp.learning.models import DescriptorNet, Standardize, build_backbone
-from dgmp.learning.writer_retrieval import to_images
+from dgmp.learning.inputs import to_images
+from dgmp.learning.models import DescriptorNet
 from dgmp.pooling.layers import DGMP
 from pipeline.evaluation.pooling_names import pooling_label
 from pipeline.evaluation.predictions import run_folder
+from pipeline.inputs.network import load_trained, network_parts
 from pipeline.plots.page_thumbnails import find_cell, read_test_pages
 from pipeline.plots.style import STYLE
 from pipeline.shared.settings.params import Params
@@ -100,20 +100,12 @@ def one_thread() -> Iterator[None]:
 
 
 def load_network(params: Params, name: str, seed: int) -> tuple[nn.Module, DGMP]:
-    """The trained network of a DGMP cell: up to the activation volume, and its pooling."""
-    backbone = build_backbone(
-        params.active.backbone.name,
-        params.active.backbone.width,
-        last_stride=params.active.writers.last_stride,
-    )
-    size = params.active.patches.size
-    scale = (params.active.writers.resize or size) / size
-    # Mean and deviation of the training images, and lambda, are among the weights.
+    """The trained network of a DGMP cell: from the image to the volume, and its pooling."""
+    parts = network_parts(params, "writers")
     pooling = DGMP()
-    network = DescriptorNet(Standardize(0, 1), backbone, pooling, scale=scale)
-    network.load_state_dict(load_file(run_folder(name, params) / f"seed{seed}.safetensors"))
-    parts = (network.rescale, network.standardize, network.backbone)
-    return nn.Sequential(*parts).eval(), pooling
+    network = DescriptorNet(parts.preparation, parts.backbone, pooling)
+    load_trained(network, run_folder(name, params) / f"seed{seed}.safetensors")
+    return nn.Sequential(parts.preparation, parts.backbone).eval(), pooling
 
 
 @dataclass(frozen=True)

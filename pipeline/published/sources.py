@@ -73,11 +73,11 @@ class DataSet(Settings):
 
 
 class Sources(Settings):
-    """The whole of data/sources.yaml; `weights` names the ImageNet weights among the files."""
+    """The whole of data/sources.yaml; `weights` names ImageNet's by backbone."""
 
     origins: dict[str, Origin]
     files: dict[str, File]
-    weights: str
+    weights: dict[str, str]
     sets: dict[Task, DataSet]
 
     @model_validator(mode="after")
@@ -86,7 +86,7 @@ class Sources(Settings):
             if file.origin not in self.origins:
                 raise ValueError(f"files.{name}.origin: {file.origin!r} is not one of origins")
         used = [part.list for data in self.sets.values() for part in data.parts]
-        for name in [*used, *self.archives, self.weights]:
+        for name in [*used, *self.archives, *self.weights.values()]:
             if name not in self.files:
                 raise ValueError(f"{name!r} is used, but not one of files")
         for name in self.archives:

@@ -28,6 +28,7 @@ from tqdm import tqdm
 from dgmp.files import whole_folder
 from dgmp.learning.loop import processes_of
 from dgmp.learning.processes import ALONE, Processes
+from pipeline.inputs.task_data import TaskInputs, load_inputs
 from pipeline.shared.launcher import is_main
 from pipeline.shared.memory import keep_freed_memory
 from pipeline.shared.provenance import PROVENANCE, digest_of, surroundings
@@ -46,7 +47,6 @@ from pipeline.training.run_store import (
     stored_run,
 )
 from pipeline.training.script_classification import train_scripts
-from pipeline.training.task_data import TaskData, load_task
 from pipeline.training.writer_retrieval import train_writers
 
 log = logging.getLogger(__name__)
@@ -68,8 +68,8 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
         OSError: a training process was killed.
     """
     processes = _join(params)
-    data = load_task(params, runs[0].cell.task)
-    made_of = digests(params, data.folder)
+    data = load_inputs(params, runs[0].cell.task)
+    made_of = digests(params, data.files)
     stored = [stored_run(params, run, made_of) for run in runs]
     missing = _missing(stored, processes)
     # One thread each keeps the arithmetic, and so the result, independent of the number of cores
@@ -134,7 +134,7 @@ def _missing(stored: Sequence[StoredRun], processes: Processes) -> list[StoredRu
 
 
 def _train(
-    params: Params, data: TaskData[Any], around: dict[str, Any], stored: StoredRun, line: int
+    params: Params, data: TaskInputs, around: dict[str, Any], stored: StoredRun, line: int
 ) -> None:
     begun, clock = datetime.now(UTC), time.monotonic()
     stored.begin()
@@ -161,7 +161,7 @@ def _train(
 
 
 def train_run(
-    params: Params, run: Run, data: TaskData[Any], checkpoints: Path, line: int = 0
+    params: Params, run: Run, data: TaskInputs, checkpoints: Path, line: int = 0
 ) -> Outcome:
     """Train, take the epoch of the best validation error, and predict the test set.
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
+from torch import nn
 from torch.nn.functional import normalize
 
-from dgmp.images.patches import PatchStore
-from dgmp.learning.models import DescriptorNet, Standardize, build_backbone
-from dgmp.learning.writer_retrieval import to_images
+from dgmp.learning.inputs import Inputs
+from dgmp.learning.models import DescriptorNet
 from dgmp.pooling import StreamingGMP
+from pipeline.inputs.network import load_trained, network_parts
+from pipeline.inputs.task_data import load_inputs
 from pipeline.shared.settings.params import Params
 from pipeline.training.run import pooling_layer
-from pipeline.training.task_data import TaskData, load_task
 
 
 class EmbedJob(NamedTuple):
@@ -46,17 +45,16 @@ class PageVectors(NamedTuple):
 def embed_pages(job: EmbedJob) -> PageVectors:
     """Describe all pages by one network; a page without a finite system is a row of zeros."""
     torch.set_num_threads(1)
-    data = load_task(job.params, "writers")
+    data = load_inputs(job.params, "writers")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = _network(job, data).eval().to(device).to(memory_format=torch.channels_last)
+    model = _network(job).eval().to(device).to(memory_format=torch.channels_last)
     rows, patch, page = [], [], []
-    for split, store in (("train", data.train), ("val", data.val), ("test", data.test)):
-        for name, label, patches in _pages_of(store):
+    for split, inputs in (("train", data.train), ("val", data.val), ("test", data.test)):
+        for name, label, patches in _pages_of(inputs):
             whole = StreamingGMP(model.backbone.channels, device=device)
             total = torch.zeros(model.backbone.channels, dtype=torch.float64, device=device)
             for batch in np.array_split(patches, -(-len(patches) // 256)):
-                images = model.rescale(to_images(store.read(batch)).to(device))
-                volume = model.backbone(model.standardize(images)).float()
+                volume = model.backbone(model.preparation(inputs(batch).to(device))).float()
                 pooled = model.pooling(volume)
                 total += (normalize(pooled, dim=1) if model.normalize else pooled).double().sum(0)
                 whole.add(volume)
@@ -68,25 +66,23 @@ def embed_pages(job: EmbedJob) -> PageVectors:
     return PageVectors(np.array(rows), *(np.stack(one).astype(np.float32) for one in (patch, page)))
 
 
-def _network(job: EmbedJob, data: TaskData[PatchStore]) -> DescriptorNet:
+def _network(job: EmbedJob) -> DescriptorNet:
+    """The trained network over what `load_inputs` gives."""
     params = job.params
-    settings, backbone = params.active.writers, params.active.backbone
-    side = settings.resize or data.train.size
+    parts = network_parts(params, "writers")
     model = DescriptorNet(
-        Standardize(data.mean, data.sd) if settings.standardize else Standardize(0, 1),
-        build_backbone(backbone.name, backbone.width, last_stride=settings.last_stride),
+        nn.Identity() if params.active.writers.trainable is not None else parts.preparation,
+        parts.backbone,
         pooling_layer(params.poolings[params.cells[job.cell].pooling]),
-        scale=side / data.train.size,
-        normalize=settings.normalize,
+        normalize=params.active.writers.normalize,
     )
-    weights: Path = params.data / "train" / job.cell / f"seed{job.seed}.safetensors"
-    model.load_state_dict(load_file(weights))
+    load_trained(model, params.data / "train" / job.cell / f"seed{job.seed}.safetensors")
     return model
 
 
-def _pages_of(store: PatchStore) -> list[tuple[str, str, NDArray[np.intp]]]:
+def _pages_of(inputs: Inputs) -> list[tuple[str, str, NDArray[np.intp]]]:
     """Name, label and patches of each page."""
-    names, first, counts = np.unique(store.pages, return_index=True, return_counts=True)
-    order = np.argsort(store.pages, kind="stable")
+    names, first, counts = np.unique(inputs.pages, return_index=True, return_counts=True)
+    order = np.argsort(inputs.pages, kind="stable")
     patches = np.split(order, counts.cumsum()[:-1])
-    return list(zip(names.tolist(), store.labels[first].tolist(), patches, strict=True))
+    return list(zip(names.tolist(), inputs.labels[first].tolist(), patches, strict=True))

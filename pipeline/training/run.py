@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from accelerate import Accelerator
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 from tqdm import tqdm
 
@@ -19,11 +19,13 @@ from dgmp.learning.checkpoints import Checkpoints
 from dgmp.learning.inference import Inference
 from dgmp.learning.log import Epoch, Fit
 from dgmp.learning.loop import processes_of
-from dgmp.learning.models import Backbone, build_backbone
+from dgmp.learning.backbones.base import Backbone
+from dgmp.learning.models import trained_state
 from dgmp.learning.optimizer import OptimizerSettings
 from dgmp.learning.processes import Processes
 from dgmp.pooling.base import GlobalPooling
 from dgmp.pooling.registry import build_pooling
+from pipeline.inputs.network import network_parts
 from pipeline.shared.settings.cells import Cell, Pooling
 from pipeline.shared.settings.params import Params
 from pipeline.shared.settings.training import Schedule
@@ -67,8 +69,7 @@ class Outcome:
 
     def write(self, run: Run, folder: Path) -> None:
         """Write weights.safetensors, predictions.npz, epochs.csv and run.json."""
-        state = {key: value.contiguous() for key, value in self.model.state_dict().items()}
-        save_file(state, folder / "weights.safetensors")
+        save_file(trained_state(self.model), folder / "weights.safetensors")
         np.savez(folder / "predictions.npz", **self.predictions)  # type: ignore[arg-type]
         rows = [{"seed": run.seed} | dataclasses.asdict(epoch) for epoch in self.fit.epochs]
         pd.DataFrame(rows, columns=LOG_COLUMNS).to_csv(folder / "epochs.csv", index=False)
@@ -126,16 +127,15 @@ class Workshop:
             self.bar.set_postfix(loss=f"{epoch.loss:.3f}", error=f"{epoch.validation_error:.1f}")
 
 
-def starting_parts(params: Params, run: Run) -> tuple[Backbone, GlobalPooling]:
-    """The backbone with its starting weights, and the pooling."""
-    profile = params.active
-    backbone = build_backbone(
-        profile.backbone.name,
-        profile.backbone.width,
-        last_stride=profile.schedule(run.cell.task).last_stride,
-    )
-    backbone.load_state_dict(load_file(params.data / "pretrain" / "weights.safetensors"))
-    return backbone, pooling_layer(run.pooling)
+def starting_parts(params: Params, run: Run) -> tuple[nn.Module, Backbone, GlobalPooling]:
+    """Preparation, backbone with its starting weights, and pooling.
+
+    With a frozen trunk its activations are the input, and nothing is left to prepare.
+    """
+    preparation, backbone = network_parts(params, run.cell.task)
+    if params.active.schedule(run.cell.task).trainable is not None:
+        preparation = nn.Identity()
+    return preparation, backbone, pooling_layer(run.pooling)
 
 
 def pooling_layer(pooling: Pooling) -> GlobalPooling:

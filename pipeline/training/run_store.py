@@ -19,7 +19,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -38,7 +38,14 @@ from pipeline.training.run import Run
 log = logging.getLogger(__name__)
 
 FINGERPRINT = "fingerprint.json"
-CODE = ("dgmp/images", "dgmp/learning", "dgmp/metrics", "dgmp/pooling", "pipeline/training")
+CODE = (
+    "dgmp/images",
+    "dgmp/learning",
+    "dgmp/metrics",
+    "dgmp/pooling",
+    "pipeline/inputs",
+    "pipeline/training",
+)
 PASSIVE = (
     "pipeline/training/cell.py",
     "pipeline/training/page_vectors.py",
@@ -164,17 +171,17 @@ def remove_checkpoints(folder: Path) -> None:
             shutil.rmtree(inner, ignore_errors=True)
 
 
-def digests(params: Params, data: Path) -> dict[str, str]:
+def digests(params: Params, data: Sequence[Path]) -> dict[str, str]:
     """SHA-256 of what a task is trained with: its packed data with the starting weights, and code.
 
     Args:
         params: All settings.
-        data: Folder of the packed data.
+        data: Files that the runs read, or that tell what is in them.
     """
-    weights = params.data / "pretrain" / "weights.safetensors"
+    weights = params.data / "weights" / "backbone.safetensors"
     code = sorted(file for folder in CODE for file in Path(folder).rglob("*.py"))
     return {
-        "data": digest_of([*sorted(data.iterdir()), weights]),
+        "data": digest_of([*data, weights]),
         "code": digest_of([file for file in code if file.as_posix() not in PASSIVE]),
     }
 

@@ -7,58 +7,34 @@ from functools import partial
 import numpy as np
 from torch import nn
 
-from dgmp.images.augmentation import ScriptAugmentation
-from dgmp.images.pages import PageStore
 from dgmp.learning.loop import fit, seed_everything
-from dgmp.learning.models import Classifier, Standardize
+from dgmp.learning.models import Classifier
 from dgmp.learning.optimizer import build_optimizer
 from dgmp.learning.script_classification import ScriptBatches, class_scores, cross_entropy_step
 from dgmp.metrics import accuracy_of_whole_batches, evaluate_classification
+from pipeline.inputs.task_data import TaskInputs
 from pipeline.shared.settings.params import Params
 from pipeline.training.compute import prepare
 from pipeline.training.run import Outcome, Run, Workshop, optimizer_settings, starting_parts
-from pipeline.training.task_data import TaskData
 
 
 def train_scripts(
-    params: Params, run: Run, data: TaskData[PageStore], workshop: Workshop
+    params: Params, run: Run, data: TaskInputs, workshop: Workshop
 ) -> Outcome:
     """Train for script-type classification, and classify the pages of the test set."""
     settings = params.active.scripts(run.cell.task)
     rng = seed_everything(run.seed)
-    backbone, pooling = starting_parts(params, run)
-    standardize = Standardize(
-        data.mean if settings.mean is None else settings.mean,
-        data.sd if settings.sd is None else settings.sd,
-    )
+    preparation, backbone, pooling = starting_parts(params, run)
     processes = workshop.processes
     model = prepare(
-        Classifier(standardize, backbone, pooling, classes=len(data.classes)),
+        Classifier(preparation, backbone, pooling, classes=len(data.classes)),
         params.compute,
         processes,
     )
-    classify = partial(
-        class_scores,
-        inference=workshop.inference(params, settings),
-        crop=settings.crop,
-        resampling=settings.resampling,
-    )
-    ranges = settings.augmentation
-    augmentation = ScriptAugmentation(
-        crop=settings.crop,
-        scale=(ranges.scale_min, ranges.scale_max),
-        aspect=(ranges.aspect_min, ranges.aspect_max),
-        rotation=ranges.rotation,
-        brightness=ranges.brightness,
-        contrast=ranges.contrast,
-        resampling=settings.resampling,
-        rotation_sampling=ranges.rotation_sampling,
-        corners=ranges.corners,
-        jitter=ranges.jitter,
-    )
+    inference = workshop.inference(params, settings)
 
     def error(net: nn.Module) -> float:
-        scores = classify(net, data.val)
+        scores = class_scores(net, data.val, inference)
         labels, classes = data.val.labels, data.classes
         if settings.validation_drops_last:
             return 100 - accuracy_of_whole_batches(
@@ -75,7 +51,6 @@ def train_scripts(
             data.train,
             np.searchsorted(data.classes, data.train.labels),
             settings.batch_size,
-            augmentation,
             rng,
             processes,
             params.active.loading_threads,
@@ -89,7 +64,7 @@ def train_scripts(
         report=workshop.advance,
     )
     predictions = {
-        "logits": classify(model, data.test),
+        "logits": class_scores(model, data.test, inference),
         "labels": data.test.labels,
         "classes": data.classes,
         "files": data.test.pages,

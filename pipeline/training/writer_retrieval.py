@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-from dgmp.images.patches import PatchStore
+import numpy as np
+
 from dgmp.learning.loop import fit, seed_everything
-from dgmp.learning.models import DescriptorNet, Standardize
+from dgmp.learning.inputs import Chosen, Inputs
+from dgmp.learning.models import DescriptorNet
 from dgmp.learning.optimizer import build_optimizer
 from dgmp.learning.triplet import BatchHardTripletLoss, short_classes
 from dgmp.learning.writer_retrieval import (
@@ -16,31 +18,30 @@ from dgmp.learning.writer_retrieval import (
     retrieval_error,
     triplet_step,
 )
+from pipeline.inputs.task_data import TaskInputs
 from pipeline.shared.settings.params import Params
 from pipeline.training.compute import prepare
 from pipeline.training.run import Outcome, Run, Workshop, optimizer_settings, starting_parts
-from pipeline.training.task_data import TaskData
 
 log = logging.getLogger(__name__)
 
+REDRAW = 1
+"""Tells the generator that draws validation writers from that of the batches."""
+
 
 def train_writers(
-    params: Params, run: Run, data: TaskData[PatchStore], workshop: Workshop
+    params: Params, run: Run, data: TaskInputs, workshop: Workshop
 ) -> Outcome:
     """Train for writer retrieval, and describe the pages of the test set."""
     settings = params.active.writers
     rng = seed_everything(run.seed)
-    backbone, pooling = starting_parts(params, run)
-    side = settings.resize or data.train.size
+    preparation, backbone, pooling = starting_parts(params, run)
+    train, val = data.train, data.val
+    if settings.redraw_validation:
+        train, val = redrawn(train, val, np.random.default_rng([run.seed, REDRAW]))
     processes = workshop.processes
     model = prepare(
-        DescriptorNet(
-            Standardize(data.mean, data.sd) if settings.standardize else Standardize(0, 1),
-            backbone,
-            pooling,
-            scale=side / data.train.size,
-            normalize=settings.normalize,
-        ),
+        DescriptorNet(preparation, backbone, pooling, normalize=settings.normalize),
         params.compute,
         processes,
     )
@@ -48,7 +49,7 @@ def train_writers(
     loss = BatchHardTripletLoss(
         run.cell.margin, mining=settings.mining, reduction=settings.reduction
     )
-    short = short_classes(data.train.labels, settings.patches_per_writer)
+    short = short_classes(train.labels, settings.patches_per_writer)
     if short:
         log.warning(
             "%d training writers have fewer than patches_per_writer=%d patches: theirs are drawn "
@@ -63,7 +64,7 @@ def train_writers(
         epochs=settings.epochs if run.trained else 0,
         decay_start=settings.decay_start,
         batches=WriterBatches(
-            data.train,
+            train,
             writers=settings.writers_per_batch,
             patches=settings.patches_per_writer,
             batches=settings.steps_per_epoch,
@@ -72,7 +73,7 @@ def train_writers(
             threads=params.active.loading_threads,
         ),
         step=partial(triplet_step, loss, processes=processes),
-        validate=lambda net: retrieval_error(net, data.val, inference, distance=settings.distance),
+        validate=lambda net: retrieval_error(net, val, inference, distance=settings.distance),
         accelerator=workshop.accelerator,
         validate_every=settings.validate_every,
         checkpoints=workshop.keep(params, rng),
@@ -85,3 +86,12 @@ def train_writers(
     last = history.epochs[-1] if history.epochs else None
     collapsed = last is not None and loss.collapsed(last.loss, last.spread or 0.0)
     return Outcome(model, history, predictions, collapsed, short)
+
+
+def redrawn(train: Inputs, val: Inputs, rng: np.random.Generator) -> tuple[Inputs, Inputs]:
+    """Training and validation inputs with as many validation writers as before, drawn anew."""
+    labels = np.concatenate([train.labels, val.labels])
+    held_out = rng.choice(np.unique(labels), len(np.unique(val.labels)), replace=False)
+    chosen = np.isin(labels, held_out)
+    parts = (train, val)
+    return Chosen(parts, np.flatnonzero(~chosen)), Chosen(parts, np.flatnonzero(chosen))

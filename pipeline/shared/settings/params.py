@@ -34,8 +34,6 @@ from pipeline.shared.settings.systems import (
 from pipeline.shared.settings.training import (
     Backbone,
     Compute,
-    PretrainImageNet,
-    PretrainScribes,
     Scripts,
     Writers,
 )
@@ -61,7 +59,6 @@ class Profile(Settings):
     binarize: Binarize
     patches: Patches
     backbone: Backbone
-    pretrain: Annotated[PretrainScribes | PretrainImageNet, Field(discriminator="source")]
     describe: Describe
     surrogates: Surrogates
     workers: Count

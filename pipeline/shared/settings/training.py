@@ -7,30 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.shared.settings.base import Count, Fraction, NonNegative, Positive, Seed, Settings
-from pipeline.shared.settings.data import PageShape
 
 
 class Backbone(Settings):
-    name: Literal["narrow", "resnet50"]
+    """`width` is the narrow one's, which starts from random weights; the others from ImageNet's."""
+
+    name: Literal["efficientnet-lite0", "resnet18", "resnet50", "narrow"]
     width: Count
-
-
-class PretrainScribes(PageShape):
-    """`steps` is rounded down to a multiple of 50."""
-
-    source: Literal["scribes"]
-    seed: Annotated[int, Field(ge=0)]
-    scribes: Annotated[int, Field(ge=2)]
-    pages: Count
-    last_stride: Literal[1, 2]
-    crop: Count
-    batch_size: Count
-    steps: Annotated[int, Field(ge=0)]
-    learning_rate: Positive
-
-
-class PretrainImageNet(Settings):
-    source: Literal["imagenet"]
 
 
 class Schedule(Settings):
@@ -39,7 +22,9 @@ class Schedule(Settings):
     `decay_start` is the first epoch, from 0, of the exponential decay to 1/1000; without
     `keep_pooling_multiplier` the pooling's learning rate is the backbone's from there on.
     `tested_model` is that of the best validation error or of the last epoch; `last_stride` the
-    stride of the backbone's last block.
+    last stride of the backbone. `trainable` is how many of its last blocks are trained, 0 for
+    none, null for all of them: the other blocks are a frozen trunk, whose activations the stage
+    trunk computes once, and batch statistics are frozen.
     """
 
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
@@ -52,6 +37,7 @@ class Schedule(Settings):
     tested_model: Literal["best", "final"]
     evaluation_batch: Count
     last_stride: Literal[1, 2]
+    trainable: Annotated[int, Field(ge=0)] | None
 
     @field_validator("seeds")
     @classmethod
@@ -67,7 +53,9 @@ class Writers(Schedule):
 
     `distance` ranks pages by their mean descriptors: squared Euclidean, or cosine, which is the
     same as squared Euclidean on means normalised again. See `dgmp.learning.triplet` for `mining`
-    and `reduction`; without `normalize` only DGMP's descriptors have unit length.
+    and `reduction`; without `normalize` only DGMP's descriptors have unit length. With
+    `redraw_validation` each seed draws validation writers of its own, as many as val has, from
+    those of train and val.
     """
 
     steps_per_epoch: Count | None
@@ -80,6 +68,7 @@ class Writers(Schedule):
     resize: Count | None
     standardize: bool
     normalize: bool
+    redraw_validation: bool
 
 
 class Augmentation(Settings):
@@ -101,17 +90,25 @@ class Scripts(Schedule):
     """`mean` and `sd` standardize the pages, in [0, 1]; null: those of the training pages.
 
     `resampling`: see `dgmp.images.augmentation`. With `validation_drops_last` the pages of a last,
-    smaller batch of val are left out, and count as wrong.
+    smaller batch of val are left out, and count as wrong. `views`: random views of a training page
+    whose activations a frozen trunk computes; null without one, where each view is drawn anew.
     """
 
     head_multiplier: Positive
     batch_size: Annotated[int, Field(ge=2)]
     crop: Count
+    views: Count | None
     mean: Fraction | None
     sd: Positive | None
     resampling: Literal["area", "bilinear"]
     validation_drops_last: bool
     augmentation: Augmentation
+
+    @model_validator(mode="after")
+    def a_trunk_needs_views(self) -> Scripts:
+        if self.trainable is not None and self.views is None:
+            raise ValueError("views must be a number where trainable is one")
+        return self
 
     @model_validator(mode="after")
     def mean_and_sd_go_together(self) -> Scripts:

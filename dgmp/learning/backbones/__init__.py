@@ -1,0 +1,1 @@
+"""Networks up to their last activation volume, and where their weights come from."""

@@ -1,1 +1,0 @@
-"""Starting weights of the networks."""
