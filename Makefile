@@ -27,7 +27,7 @@ repro: setup  ## Run the pipeline of the profile in params.yaml
 # while a stage runs. A cell that fails (dvc ends with 255, at which xargs would stop) does not keep
 # the others from running.
 train-cells: setup  ## The same, with the training stages side by side: make train-cells GPUS=8
-	$(RUN) dvc repro patches pretrain
+	$(RUN) dvc repro trunk-writers trunk-scripts
 	$(RUN) dvc stage list --name-only | grep -E '^((train|untrained)@|variant$$)' | sort -r | \
 		$(RUN) xargs -P $(GPUS) -n 1 --process-slot-var=SLOT \
 		sh -c 'IFS=,; set -- $${CUDA_VISIBLE_DEVICES-$$SLOT}; shift $$(($$# ? SLOT % $$# : 0)); \

@@ -28,7 +28,8 @@ def pooling_label(pooling: Pooling) -> str:
     if value is None:
         return LABELS[pooling.name]
     shown = _power_of_ten(value) if pooling.name == "dgmp" else f"{value:g}"
-    return f"{LABELS[pooling.name]} = {shown}"
+    label = "DGMP, relative λ" if pooling.relative else LABELS[pooling.name]
+    return f"{label} = {shown}"
 
 
 def _power_of_ten(value: float) -> str:

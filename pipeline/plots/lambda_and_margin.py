@@ -1,9 +1,9 @@
-"""Figure 5: Table I as curves, mAP against lambda and against the margin."""
+"""Figure 5: mAP against lambda, absolute and relative, and against the margin."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any, NamedTuple
@@ -16,17 +16,18 @@ from matplotlib.figure import Figure
 from pipeline.evaluation.pooling_names import pooling_label
 from pipeline.evaluation.results import read_scores
 from pipeline.plots.style import BLUE, STYLE, STYLES, VERMILION, draw_grid
-from pipeline.shared.settings.cells import PoolingName
+from pipeline.shared.settings.cells import Cell, PoolingName
 from pipeline.shared.settings.params import Params, ParamsError
 
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 2, 1, 2)))
 # Colours of the margins, from the smallest.
 COLOURS = (BLUE, VERMILION, "#009E73", "#CC79A7")
+UNTRAINED = "#777777"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 def figure(params: Params) -> Figure:
-    """Figure 5: a curve for each margin over lambda, and one for each pooling over the margin.
+    """Figure 5: curves over lambda for each margin and without training, and over the margin.
 
     Raises:
         ParamsError: Table I lists no cell of writers.
@@ -36,7 +37,7 @@ def figure(params: Params) -> Figure:
         f"Writer retrieval, {params.active.titles.writers}: mean ± sd of seeds {seeds}; "
         "dots are runs"
     )
-    return draw(read_points(params), title)
+    return draw(read_points(params), read_untrained(params), title)
 
 
 class Look(NamedTuple):
@@ -49,11 +50,12 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True)
 class Point:
-    """A cell of Table I: lambda at the start, and the test mAP of each run in percent."""
+    """A cell: lambda at the start, and the test mAP of each run in percent."""
 
     label: str
     pooling: PoolingName
     lambda_: float | None
+    relative: bool
     margin: float
     mAP: tuple[float, ...]  # noqa: N815 - as in the paper
 
@@ -69,7 +71,7 @@ class Point:
 
 
 def read_points(params: Params) -> list[Point]:
-    """The cells of Table I.
+    """The cells of Table I and of the sweep.
 
     Raises:
         ParamsError: Table I lists no cell of writers.
@@ -78,6 +80,16 @@ def read_points(params: Params) -> list[Point]:
     cells = {name: cell for name, cell in listed.items() if cell.task == "writers"}
     if not cells:
         raise ParamsError("params.yaml: tables.table1 lists no writers cell to draw: list one")
+    return _points(params, cells | {name: params.cells[name] for name in params.sweep})
+
+
+def read_untrained(params: Params) -> list[Point]:
+    """The starting network with each pooling of `untrained`; lambda alone differs between them."""
+    rows = {name: cell for name, cell in params.untrained.items() if cell.task == "writers"}
+    return _points(params, rows)
+
+
+def _points(params: Params, cells: Mapping[str, Cell]) -> list[Point]:
     scores = read_scores(params).set_index("cell")["mAP"]
     points = []
     for name, cell in cells.items():
@@ -88,6 +100,7 @@ def read_points(params: Params) -> list[Point]:
                 label=pooling_label(pooling),
                 pooling=pooling.name,
                 lambda_=pooling.lambda_ if pooling.name == "dgmp" else None,
+                relative=pooling.relative,
                 margin=cell.margin,
                 mAP=tuple(scores[[name]]),
             )
@@ -96,13 +109,20 @@ def read_points(params: Params) -> list[Point]:
 
 
 @mpl.rc_context(STYLE)
-def draw(points: Sequence[Point], title: str) -> Figure:
-    """Both panels, on one scale."""
-    figure = Figure(figsize=(7.4, 3.9), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
-    _over_lambda(left, points)
-    _over_margin(right, points)
-    for axes in (left, right):
+def draw(points: Sequence[Point], untrained: Sequence[Point], title: str) -> Figure:
+    """All panels, on one scale.
+
+    Args:
+        points: Cells that were trained.
+        untrained: The starting network.
+        title: Title of the figure.
+    """
+    figure = Figure(figsize=(9.6, 3.9), layout="constrained")
+    left, middle, right = figure.subplots(1, 3, sharey=True, width_ratios=(4, 2.2, 3))
+    _over_lambda(left, points, untrained)
+    _over_relative_lambda(middle, [*points, *untrained])
+    _over_margin(right, [point for point in points if not point.relative])
+    for axes in (left, middle, right):
         draw_grid(axes)
         axes.legend(
             fontsize=7,
@@ -111,14 +131,17 @@ def draw(points: Sequence[Point], title: str) -> Figure:
             loc="upper center",
             bbox_to_anchor=(0.5, -0.17),
         )
-    right.tick_params(labelleft=True)
+    for axes in (middle, right):
+        axes.tick_params(labelleft=True)
     left.set_ylabel("test mAP [%]")
     figure.suptitle(title, fontsize=9)
     return figure
 
 
-def _over_lambda(axes: Axes, points: Sequence[Point]) -> None:
-    lambdas = sorted({point.lambda_ for point in points if point.lambda_ is not None})
+def _over_lambda(axes: Axes, points: Sequence[Point], untrained: Sequence[Point]) -> None:
+    points = [point for point in points if not point.relative]
+    started = [point for point in untrained if not point.relative]
+    lambdas = sorted({p.lambda_ for p in [*points, *started] if p.lambda_ is not None})
     others = list(dict.fromkeys(point.label for point in points if point.lambda_ is None))
     exponents = [math.log10(value) for value in lambdas]
     step = (exponents[-1] - exponents[0]) / 4 if len(exponents) > 1 else 1.0
@@ -138,12 +161,31 @@ def _over_lambda(axes: Axes, points: Sequence[Point]) -> None:
         rest = [point for point in own if point.lambda_ is None]
         at = [places[point.label] + shift for point in rest]
         _draw(axes, at, rest, None if curve else label, Look(colour, marker))
+    alone = sorted((p for p in started if p.lambda_ is not None), key=lambda p: p.lambda_ or 0)
+    rest = [point for point in started if point.label in places]
+    look = Look(UNTRAINED, "o", (0, (1, 1)))
+    _draw(axes, [math.log10(p.lambda_ or 1) for p in alone], alone, "without training", look)
+    _draw(
+        axes,
+        [places[point.label] for point in rest],
+        rest,
+        None if alone else "without training",
+        Look(UNTRAINED, "o"),
+    )
     if lambdas and others:
         axes.axvline(end + 0.5 * step, color="#999999", linewidth=0.8)
     axes.set_xticks(
         [*exponents, *places.values()], [*(_power(value) for value in lambdas), *places]
     )
     axes.set_xlabel("DGMP, λ at the start of training" + ("  |  other poolings" if others else ""))
+
+
+def _over_relative_lambda(axes: Axes, points: Sequence[Point]) -> None:
+    curve = sorted((p for p in points if p.relative), key=lambda p: p.lambda_ or 0)
+    places = [math.log10(point.lambda_ or 1) for point in curve]
+    _draw(axes, places, curve, "without training", Look(UNTRAINED, "o", (0, (1, 1))))
+    axes.set_xticks(places, [f"{point.lambda_:g}" for point in curve])
+    axes.set_xlabel("DGMP, λ relative to the energy\nof the activations")
 
 
 def _over_margin(axes: Axes, points: Sequence[Point]) -> None:

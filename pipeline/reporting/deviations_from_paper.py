@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.shared.settings.params import Profile
+from pipeline.shared.settings.training import Schedule
 
 CODE, OWN = "from the authors’ code", "our choice"
 DATA = {
@@ -15,13 +16,18 @@ DATA = {
     "folder": "the pages of a folder of your own",
     "published": "a different choice of data",
 }
+NETWORKS = {
+    "efficientnet-lite0": "EfficientNet-Lite0",
+    "resnet18": "ResNet-18",
+    "resnet50": "ResNet-50",
+}
 NEGATIVES = {
     "auto": "found and inverted",
     "always": "all pages inverted",
     "never": "not looked for",
 }
 SIZE = "runs in minutes on a CPU"
-SHORT = "fewer steps need larger rates"
+SHORT = "fewer blocks are trained, for fewer steps"
 SHORTER = "scaled with the epochs"
 
 
@@ -58,7 +64,9 @@ def _reasons(here: Profile) -> dict[str, Reason]:
         "pages of scripts (a)": Reason(data),
         "pages of scripts (b)": Reason(data),
         "network": Reason(SIZE),
-        "starting weights": Reason("ImageNet weights exist only for ResNet-50"),
+        "starting weights": Reason("the narrow network has no published weights", OWN),
+        "blocks that are trained, writers": Reason(SIZE),
+        "blocks that are trained, scripts": Reason(SIZE),
         "binarization": Reason("pages are grey-scale", OWN),
         "negatives": Reason("pages may come from microfilm", OWN),
         "patches of writers’ pages": Reason(SIZE),
@@ -85,6 +93,7 @@ def _reasons(here: Profile) -> dict[str, Reason]:
         "weight decay of λ, scripts": Reason("as for writers", CODE),
         "network of Cl-S": Reason(SIZE, OWN),
         "patches that Cl-S describes": Reason(SIZE, OWN),
+        "validation writers": Reason("so that ± covers their choice", OWN),
         "runs of a cell, writers": Reason("for a standard deviation", OWN),
         "runs of a cell, scripts": Reason(SIZE),
     }
@@ -92,7 +101,7 @@ def _reasons(here: Profile) -> dict[str, Reason]:
 
 def _shown(profile: Profile) -> dict[str, str]:
     writers, a, b = profile.writers, profile.scripts_a, profile.scripts_b
-    patches, pretrain, surrogates = profile.patches, profile.pretrain, profile.surrogates
+    patches, surrogates = profile.patches, profile.surrogates
     batches = f" of {writers.steps_per_epoch} batches" if writers.steps_per_epoch else ""
     narrow = f"ResNet, one bottleneck a stage, {profile.backbone.width} of 64 channels wide"
     views = a.augmentation
@@ -100,12 +109,10 @@ def _shown(profile: Profile) -> dict[str, str]:
         "pages of writers": profile.titles.writers,
         "pages of scripts (a)": profile.titles.scripts_a,
         "pages of scripts (b)": profile.titles.scripts_b,
-        "network": "ResNet-50" if profile.backbone.name == "resnet50" else narrow,
-        "starting weights": (
-            "ImageNet"
-            if pretrain.source == "imagenet"
-            else f"trained to classify {pretrain.scribes} synthetic scribes, with average pooling"
-        ),
+        "network": NETWORKS.get(profile.backbone.name, narrow),
+        "starting weights": "random" if profile.backbone.name == "narrow" else "ImageNet",
+        "blocks that are trained, writers": _trained(writers),
+        "blocks that are trained, scripts": _trained(a),
         "binarization": profile.binarize.method.capitalize(),
         "negatives": NEGATIVES[profile.binarize.negative],
         "patches of writers’ pages": f"{patches.size} px, every {patches.stride} px",
@@ -113,7 +120,8 @@ def _shown(profile: Profile) -> dict[str, str]:
         "edge pixels that a patch must have": f"{patches.threshold:g}",
         "smoothing before the edges": f"σ = {patches.sigma:g}",
         "stride of the last block, writers": f"{writers.last_stride}",
-        "view of a script page": f"{a.crop} px",
+        "view of a script page": f"{a.crop} px"
+        + ("" if a.views is None else f", one of {a.views} that are drawn once"),
         "shrinking and turning of script pages": (
             f"{'bilinear' if a.resampling == 'bilinear' else 'by areas'}; "
             f"{'nearest pixel' if views.rotation_sampling == 'nearest' else 'interpolated'}, "
@@ -137,6 +145,15 @@ def _shown(profile: Profile) -> dict[str, str]:
             f"{surrogates.epochs} epochs"
         ),
         "patches that Cl-S describes": f"at most {surrogates.per_page} a page",
+        "validation writers": (
+            "drawn anew for each seed" if writers.redraw_validation else "the same for all seeds"
+        ),
         "runs of a cell, writers": f"{len(writers.seeds)}",
         "runs of a cell, scripts": f"{len(a.seeds)}",
     }
+
+
+def _trained(schedule: Schedule) -> str:
+    if schedule.trainable is None:
+        return "all"
+    return f"the last {schedule.trainable}" if schedule.trainable else "none"

@@ -201,6 +201,7 @@ def stored_run(params: Params, run: Run, digests: Mapping[str, str]) -> StoredRu
             "name": run.pooling.name,
             "value": run.pooling.value,
             "multiplier": run.pooling.multiplier,
+            "relative": run.pooling.relative,
         },
         "seed": run.seed,
         "trained": run.trained,

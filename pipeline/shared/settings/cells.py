@@ -24,7 +24,8 @@ PARAMETERS: dict[PoolingName, str] = {"dgmp": "lambda", "mixed": "alpha", "lse":
 class Pooling(Settings):
     """One pooling layer; `lambda` belongs to dgmp, `alpha` to mixed, `r` to lse, `p` to gem.
 
-    `multiplier` scales the learning rate of that parameter (section IV-C).
+    `multiplier` scales the learning rate of that parameter (section IV-C). With `relative` lambda
+    is in units of the energy of a sample's activations, see `dgmp.DGMP`.
     """
 
     name: PoolingName
@@ -33,6 +34,13 @@ class Pooling(Settings):
     r: Positive | None = None
     p: Positive | None = None
     multiplier: NonNegative | None = None
+    relative: bool = False
+
+    @model_validator(mode="after")
+    def relative_belongs_to_lambda(self) -> Pooling:
+        if self.relative and self.name != "dgmp":
+            raise ValueError("relative goes with name dgmp")
+        return self
 
     @model_validator(mode="after")
     def has_its_parameter(self) -> Pooling:

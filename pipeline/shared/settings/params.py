@@ -107,6 +107,7 @@ class Params(Settings):
     embedded: dict[str, Embedded]
     baselines: dict[str, str]
     tables: Tables
+    sweep: tuple[str, ...]
     compare: Compare
     compute: Compute
     search: Search
@@ -149,9 +150,10 @@ class Params(Settings):
                     raise ValueError(
                         f"tables.{table}: {name!r} is not one of {section}: {', '.join(known)}"
                     )
-        for name in self.embedded:
-            if name not in self.cells or self.cells[name].task != "writers":
-                raise ValueError(f"embedded.{name}: is not one of the cells of writers")
+        for section, names in (("embedded", self.embedded), ("sweep", self.sweep)):
+            for name in names:
+                if name not in self.cells or self.cells[name].task != "writers":
+                    raise ValueError(f"{section}.{name}: is not one of the cells of writers")
         for name, baseline in self.baselines.items():
             for one in (name, baseline):
                 if one not in self.systems:
