@@ -84,20 +84,21 @@ def image_inputs(params: Params, task: Task) -> TaskInputs:
     folder = folder_of(params, task)
     files = tuple(sorted(folder.iterdir())) if folder.is_dir() else ()
     if task == "writers":
-        patches = (
+        patches = [
             InkPatches(PatchStore(folder / f"{split}.npy", folder / f"{split}.csv"))
             for split in SPLITS
-        )
-        return TaskInputs(*patches, files)
+        ]
+        return TaskInputs(patches[0], patches[1], patches[2], files)
     settings = params.active.scripts(task)
     train, val, test = (
         PageStore(folder / f"{split}.raw", folder / f"{split}.csv") for split in SPLITS
     )
-    central = (
+    views = AugmentedViews(train, train.labels, augmentation(settings))
+    central = [
         CentralViews(store, store.pages, store.labels, settings.crop, settings.resampling)
         for store in (val, test)
-    )
-    return TaskInputs(AugmentedViews(train, train.labels, augmentation(settings)), *central, files)
+    ]
+    return TaskInputs(views, central[0], central[1], files)
 
 
 def augmentation(settings: Scripts) -> ScriptAugmentation:
