@@ -150,10 +150,10 @@ class Params(Settings):
                     raise ValueError(
                         f"tables.{table}: {name!r} is not one of {section}: {', '.join(known)}"
                     )
-        for section, names in (("embedded", self.embedded), ("sweep", self.sweep)):
-            for cell in names:
-                if cell not in self.cells or self.cells[cell].task != "writers":
-                    raise ValueError(f"{section}.{cell}: is not one of the cells of writers")
+        for section, listed in (("embedded", tuple(self.embedded)), ("sweep", self.sweep)):
+            for name in listed:
+                if name not in self.cells or self.cells[name].task != "writers":
+                    raise ValueError(f"{section}.{name}: is not one of the cells of writers")
         for name, baseline in self.baselines.items():
             for one in (name, baseline):
                 if one not in self.systems:
