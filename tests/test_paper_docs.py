@@ -83,7 +83,7 @@ def test_graph_is_that_of_dvc() -> None:
 
 def test_stages_of_the_dry_run_are_those_of_dvc_yaml() -> None:
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    shown = re.findall(r"^Running stage '(\w+)", PAGE, re.M)
+    shown = re.findall(r"^Running stage '([\w-]+)", PAGE, re.M)
     assert set(shown) == set(stages) - {"search"}, "there are no searches unless they are set"
 
 
