@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,13 +27,12 @@ from pipeline.scans.describing import describe_scans
 from pipeline.scans.judgements import read_judgements
 from pipeline.scans.picture_files import write_pictures
 from pipeline.scans.report import write_report
+from pipeline.scans.report_name import SYNTHETIC
 from pipeline.scans.synthetic import write_codices
 from pipeline.scans.tables import write_tables
 from pipeline.shared.settings.search import Search
 
 log = logging.getLogger(__name__)
-
-SYNTHETIC = "synthetic"
 
 # Pages whose contributions are kept in memory.
 KEPT = 1024
@@ -47,20 +45,6 @@ class Pages(NamedTuple):
     described: list[DescribedScan]
     too_little: list[tuple[Scan, DescribedScan]]
     refused: list[Refused]
-
-
-def name_of(pages: str | None) -> str:
-    """Name of the report about pages, fit for a folder.
-
-    >>> name_of("https://library.org/iiif/Cod. 12/manifest.json"), name_of("my scans/")
-    ('Cod-12', 'my-scans')
-    """
-    if pages is None:
-        return SYNTHETIC
-    parts = [part for part in re.split(r"[/\\]", pages) if part not in ("", ".", "..")]
-    known = [part for part in parts if part not in ("manifest", "manifest.json", "pages.csv")]
-    last = re.sub(r"\.(json|pdf|tiff?|png|jpe?g|jp2|webp|avif)$", "", (known or ["scans"])[-1])
-    return re.sub(r"[^\w]+", "-", last).strip("-") or "scans"
 
 
 def search_scans(settings: Search, *, data: Path, report: Path) -> None:

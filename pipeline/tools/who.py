@@ -21,7 +21,7 @@ from dgmp.search.index import Index
 from pipeline.scans import picture_names, pictures
 from pipeline.scans.picture_files import weights_of
 from pipeline.scans.query_page import Look, write_query_page
-from pipeline.scans.search import name_of
+from pipeline.scans.report_name import name_of
 from pipeline.shared.stage import run
 
 log = logging.getLogger(__name__)

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -9,10 +11,12 @@ import numpy as np
 import pytest
 
 from dgmp.scribes import draw_scribe, write_page
-from pipeline.scans.search import name_of, search_scans
+from pipeline.scans.report_name import name_of
+from pipeline.scans.search import search_scans
 from pipeline.tools.who import ask
 from tests.pipeline.scans.test_describing import settings
 
+ROOT = Path(__file__).parents[3]
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 
 
@@ -83,6 +87,18 @@ def test_a_question_is_answered_by_a_page_and_on_the_terminal(report, tmp_path, 
     assert first.split()[0] == "1"
     assert Path(first).name.startswith("2")
     assert "fragment.png" in file.read_text(encoding="utf-8")
+
+
+def test_a_question_loads_neither_torch_nor_what_fits(report, tmp_path):
+    write_scan(tmp_path / "fragment.png", 2, 20)
+    code = (
+        "import sys; from pathlib import Path; from pipeline.tools.who import ask; "
+        "ask(*map(Path, sys.argv[1:])); print([m for m in sys.modules if m in "
+        "('torch', 'sklearn.cluster', 'sklearn.pipeline', 'pydantic', 'pypdfium2')])"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "fragment.png"), str(report)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_errors_a_question_with_too_little_writing(report, tmp_path):
