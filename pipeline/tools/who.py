@@ -64,10 +64,12 @@ def ask(page: Path, report: Path) -> Path:
         weights = report / picture_names.weights(hit.page)
         looks[hit.page] = Look(shape, preview, weights.read_bytes() if weights.is_file() else None)
         if rank < EVIDENCE:
-            found[hit.page] = evidence(own, contributions(index.vlad, index.places[hit.page]))
-            letters[hit.page] = pictures.letter_pairs(
-                found[hit.page], described.page, _enlarged(preview, shape)
-            )
+            one = evidence(own, contributions(index.vlad, index.places[hit.page]))
+            if len(one.shares):
+                found[hit.page] = one
+                letters[hit.page] = pictures.letter_pairs(
+                    one, described.page, _enlarged(preview, shape)
+                )
     file = report / "asked" / f"{name_of(str(page))}.html"
     write_query_page(
         file,

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from dgmp.scribes import draw_scribe, write_page
+from dgmp.search.findings import Hit
+from pipeline.scans.picture_files import jobs_of
 from pipeline.scans.report_name import name_of
 from pipeline.scans.search import search_scans
 from pipeline.tools.who import ask
@@ -74,8 +76,38 @@ def test_the_report_names_what_was_left_out_and_escapes_names(report):
 def test_every_picture_of_the_report_is_there(report):
     assert len(list((report / "thumbs").glob("0*.webp"))) == 17
     assert len(list((report / "pages").iterdir())) == 17
-    assert len(list((report / "pairs").iterdir())) >= 17
+    assert len(list((report / "maps").iterdir())) == 17
+    drawn = {file.stem for file in (report / "pairs").iterdir()}
+    assert len(drawn) >= 17
+    assert {"-".join(stem.split("-")[::-1]) for stem in drawn} == drawn
     assert len(json.loads((report / "index" / "index.json").read_text())["scans"]) == 17
+
+
+def test_evidence_and_pictures_do_not_depend_on_the_workers(report, scans, tmp_path):
+    chosen = settings(pages=str(scans), most=2500, least=100, evidence=2, workers=2)
+    search_scans(chosen, data=report.parent / "data", report=tmp_path / "two")
+    for kind in ("thumbs", "pages", "maps", "pairs", "evidence"):
+        one, two = (sorted((of / kind).iterdir()) for of in (report, tmp_path / "two"))
+        assert [file.name for file in one] == [file.name for file in two]
+        assert [file.read_bytes() for file in one] == [file.read_bytes() for file in two]
+
+
+def test_rows_of_a_group_are_drawn_together_and_no_pair_twice():
+    rng = np.random.default_rng(0)
+    groups = rng.integers(-1, 5, 40)
+    hits = [
+        [Hit(page, 0, 0, "unsure") for page in rng.choice(40, 3, replace=False).tolist()]
+        for _ in range(40)
+    ]
+    jobs = jobs_of(hits, groups)
+    drawn = [row for rows, _ in jobs for row in rows]
+    assert sorted(drawn) == list(range(40))
+    assert groups[drawn].tolist() == sorted(groups)
+    pairs = [pair for _, pairs in jobs for pair in pairs]
+    assert all(row in rows for rows, own in jobs for row, _ in own)
+    assert len({frozenset(pair) for pair in pairs}) == len(pairs)
+    wanted = {frozenset((row, hit.page)) for row in range(40) for hit in hits[row]}
+    assert {frozenset(pair) for pair in pairs} == wanted
 
 
 def test_a_question_is_answered_by_a_page_and_on_the_terminal(report, tmp_path, caplog):
