@@ -90,12 +90,6 @@ def jobs_of(
     return jobs
 
 
-def weights_of(page: DescribedScan, vlad: VLAD) -> bytes:
-    """Map of what the places of a page weigh in its vector."""
-    weights = vlad.weights(page.local.vectors).weights.mean(axis=0)
-    return pictures.weight_map(page.local.positions, weights, page.shape)
-
-
 def _draw(
     folder: Path,
     rows: Sequence[int],
@@ -106,11 +100,14 @@ def _draw(
     """Draw the rows, and find and draw the evidence of the pairs; each page is decoded once."""
     cv2.setNumThreads(1)
     grey = {row: page.page for row, page in pages.items()}
+    parts = {row: contributions(vlad, page.local) for row, page in pages.items()}
     for row in rows:
+        weights = pictures.weight_map(
+            parts[row].positions, parts[row].weights.mean(axis=0), pages[row].shape
+        )
         (folder / picture_names.thumb(row)).write_bytes(pictures.thumbnail(grey[row]))
         (folder / picture_names.preview(row)).write_bytes(pictures.preview(grey[row]))
-        (folder / picture_names.weights(row)).write_bytes(weights_of(pages[row], vlad))
-    parts = {row: contributions(vlad, pages[row].local) for row in {*sum(pairs, ())}}
+        (folder / picture_names.weights(row)).write_bytes(weights)
     found = evidence_of(pairs, parts)
     for (row, hit), one in found.items():
         letters = pictures.letter_pairs(one, grey[row], grey[hit])

@@ -19,7 +19,6 @@ from dgmp import __version__
 from dgmp.search.evidence import contributions, evidence
 from dgmp.search.index import Index
 from pipeline.scans import picture_names, pictures
-from pipeline.scans.picture_files import weights_of
 from pipeline.scans.query_page import Look, write_query_page
 from pipeline.scans.report_name import name_of
 from pipeline.shared.stage import run
@@ -76,7 +75,9 @@ def ask(page: Path, report: Path) -> Path:
         title=f"Who wrote {page.name}?",
         name=page.name,
         look=Look(
-            described.shape, pictures.preview(described.page), weights_of(described, index.vlad)
+            described.shape,
+            pictures.preview(described.page),
+            pictures.weight_map(own.positions, own.weights.mean(axis=0), described.shape),
         ),
         hits=hits,
         scans=index.scans,
