@@ -10,7 +10,8 @@ index.html, hits.csv, groups.csv, distances.npz, and index/, which `make who` as
 import argparse
 from pathlib import Path
 
-from pipeline.scans.search import name_of, search_scans
+from pipeline.scans.report_name import name_of
+from pipeline.scans.search import search_scans
 from pipeline.shared.settings.params import load_params
 from pipeline.shared.stage import run
 

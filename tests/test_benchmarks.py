@@ -10,6 +10,7 @@ from tests.benchmarks import (
     bench_describe,
     bench_extraction,
     bench_metrics,
+    bench_parts,
     bench_pooling,
     bench_reading,
     bench_residuals,
@@ -82,6 +83,27 @@ def test_smoke_search(monkeypatch, capsys):
     assert "30 made-up pages" in capsys.readouterr().out
     for row in ("18 of 18 pages by 6 hands", "| groups: adjusted Rand", "| evidence for a pair"):
         assert row in said
+    monkeypatch.setattr(bench_parts, "PAGES", {6: 2})
+    monkeypatch.setattr(bench_parts, "HANDS", ((4, 3, 2),))
+    monkeypatch.setattr(bench_parts, "AMOUNTS", (80,))
+    monkeypatch.setattr(bench_parts, "new_vlad", lambda: vlad)
+    bench_parts.few_pages(places, labels)
+    bench_parts.few_hands(places, labels)
+    said = capsys.readouterr().out
+    assert "\n| 6 | " in said
+    assert "\n| 80 | " in said
+
+
+def test_parts_of_a_collection_have_so_many_pages_and_hands():
+    names = np.repeat([f"h{i}" for i in range(30)], 4)
+    for seed in range(5):
+        rows = bench_parts.drawn_pages(names, 13, np.random.default_rng(seed))
+        assert len(set(rows.tolist())) == 13
+        assert np.unique(names[rows], return_counts=True)[1][:-1].max() <= 4
+        rows = bench_parts.drawn_hands(names, 7, 2, np.random.default_rng(seed))
+        counts = np.unique(names[rows], return_counts=True)[1]
+        assert len(counts) == 7
+        assert counts.max() <= 2
 
 
 def test_smoke_metrics(monkeypatch, capsys):

@@ -15,9 +15,16 @@ Floats = NDArray[np.float64]
 
 
 class RowParts(NamedTuple):
-    """What each descriptor adds to a page's row: centres (V, n), and that block's (V, n, d)."""
+    """What each descriptor adds to a page's row, and where.
+
+    Attributes:
+        centres: intp (V, n), in whose blocks.
+        weights: float32 (V, n), see `VLAD.weights`.
+        blocks: float64 (V, n, d), what it adds there.
+    """
 
     centres: NDArray[np.intp]
+    weights: np.ndarray
     blocks: Floats
 
 
@@ -68,7 +75,9 @@ def pair_shares(
         products: Floats = ours @ theirs.T
         return products
     shares = np.zeros((len(page), len(other)))
-    for centre, block, centre_of_other, block_of_other in zip(*first, *second, strict=True):
+    for centre, block, centre_of_other, block_of_other in zip(
+        first.centres, first.blocks, second.centres, second.blocks, strict=True
+    ):
         # Residuals of different centres lie in different blocks of the row.
         shares += (block @ block_of_other.T) * (centre[:, None] == centre_of_other)
     return shares
@@ -90,7 +99,7 @@ def row_parts(vlad: VLAD, page: np.ndarray, power: float) -> RowParts:
     np.power(size, power - 1, out=factor, where=size > 0)
     length = float(np.linalg.norm(factor * row))
     blocks *= factor[vocabulary, found.centres] / (length or 1)
-    return RowParts(found.centres, blocks)
+    return RowParts(found.centres, found.weights, blocks)
 
 
 def _whitened(parts: RowParts, vlad: VLAD, whitening: Whitening) -> Floats:
@@ -109,7 +118,7 @@ def _whitened(parts: RowParts, vlad: VLAD, whitening: Whitening) -> Floats:
     if not parts.blocks.any():
         return found
     by_centre = matrix.reshape(-1, *shape)
-    for vocabulary, (centres, block) in enumerate(zip(*parts, strict=True)):
+    for vocabulary, (centres, block) in enumerate(zip(parts.centres, parts.blocks, strict=True)):
         for centre in np.unique(centres):
             members = centres == centre
             found[members] += block[members] @ by_centre[:, vocabulary, centre].T

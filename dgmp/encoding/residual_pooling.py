@@ -7,6 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from dgmp.encoding.plain_gmp import plain_gmp
+
 Pooling = Literal["sum", "gmp", "democratic"]
 Residuals = Literal["raw", "unit"]
 
@@ -43,6 +45,7 @@ def pool_residuals(
     pooling: Pooling,
     lambda_: float = 1.0,
     relative: bool = False,
+    one_page: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pool the residuals float32 (n, d) of each centre.
 
@@ -55,38 +58,57 @@ def pool_residuals(
             Zisserman 2014), likewise.
         lambda_: of `gmp`.
         relative: whether lambda_ is a multiple of the mean squared length of a centre's residuals.
+        one_page: whether `gmp` is by NumPy in double precision: a page less to wait for PyTorch,
+            which takes 2 to 3 s to load. The results differ by the rounding of single precision.
 
     Returns:
         Pooled residuals float32 (K, d), zero for a centre that has none, and the weights float32
         (n,) with which they are the weighted sums.
     """
+    pool = _by_numpy if one_page and pooling == "gmp" else _by_torch
+    pooled = np.zeros((centres, residuals.shape[1]), np.float32)
+    weights = np.ones(len(residuals), np.float32)
+    padded = np.concatenate([residuals, np.zeros((1, residuals.shape[1]), np.float32)])
+    for which, members in _batches(nearest, centres):
+        within = members >= 0
+        pooled[which], alpha = pool(padded[members], within, pooling, lambda_, relative)
+        weights[members[within]] = alpha[within]
+    return pooled, weights
+
+
+def _by_numpy(
+    residuals: np.ndarray, within: np.ndarray, pooling: Pooling, lambda_: float, relative: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `_by_torch`, for `gmp` alone."""
+    try:
+        return plain_gmp(residuals, within, lambda_, relative)
+    except np.linalg.LinAlgError:  # PyTorch's way has a remedy
+        return _by_torch(residuals, within, pooling, lambda_, relative)
+
+
+def _by_torch(
+    residuals: np.ndarray, within: np.ndarray, pooling: Pooling, lambda_: float, relative: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pooled (B, d) and weights (B, N) of residuals (B, N, d), zero where they are not within."""
     # Here, because PyTorch takes 2 s to load and processes that describe pages do without.
     import torch
 
     from dgmp.encoding.democratic import democratic_weights
     from dgmp.pooling.functional import generalized_max_pool
 
-    pooled = np.zeros((centres, residuals.shape[1]), np.float32)
-    weights = np.ones(len(residuals), np.float32)
-    padded = np.concatenate([residuals, np.zeros((1, residuals.shape[1]), np.float32)])
-    for which, members in _batches(nearest, centres):
-        phi = torch.from_numpy(padded[members]).mT
-        if pooling == "sum":
-            pooled[which] = phi.sum(dim=2).numpy()
-            continue
-        if pooling == "democratic":
-            alpha = democratic_weights(phi)
-            xi = torch.bmm(phi, alpha.unsqueeze(2)).squeeze(2)
-        else:
-            # Zeros add nothing to the system but lambda: only the mean energy needs a mask.
-            mask = torch.from_numpy(members >= 0) if relative else None
-            xi, alpha = generalized_max_pool(
-                phi, lambda_, mask=mask, relative=relative, return_weights=True
-            )
-        pooled[which] = xi.numpy()
-        within = members >= 0
-        weights[members[within]] = alpha.numpy()[within]
-    return pooled, weights
+    phi = torch.from_numpy(residuals).mT
+    if pooling == "sum":
+        return phi.sum(dim=2).numpy(), np.ones(within.shape, np.float32)
+    if pooling == "democratic":
+        alpha = democratic_weights(phi)
+        xi = torch.bmm(phi, alpha.unsqueeze(2)).squeeze(2)
+    else:
+        # Zeros add nothing to the system but lambda: only the mean energy needs a mask.
+        mask = torch.from_numpy(within) if relative else None
+        xi, alpha = generalized_max_pool(
+            phi, lambda_, mask=mask, relative=relative, return_weights=True
+        )
+    return xi.numpy(), alpha.numpy()
 
 
 def _batches(nearest: np.ndarray, centres: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

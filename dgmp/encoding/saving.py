@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +12,19 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 
-from dgmp.encoding.exemplar_svm import ExemplarSVM
-from dgmp.encoding.local_descriptors import LocalDescriptors
-from dgmp.encoding.power_norm import PowerNorm
-from dgmp.encoding.vlad import VLAD
-from dgmp.encoding.whitening import Whitening
 from dgmp.files import whole_folder
 
-# What can be saved and loaded, by name. An estimator's state must be in its parameters and in
-# attributes that end in an underscore: numbers, text, lists of them, arrays, or estimators.
-CLASSES: dict[str, type[BaseEstimator]] = {
-    "ExemplarSVM": ExemplarSVM,
-    "LocalDescriptors": LocalDescriptors,
-    "Pipeline": Pipeline,
-    "PowerNorm": PowerNorm,
-    "VLAD": VLAD,
-    "Whitening": Whitening,
+# What can be saved and loaded, and the module of each, which is loaded when it is needed. An
+# estimator's state must be in its parameters and in attributes that end in an underscore: numbers,
+# text, lists of them, arrays, or estimators.
+CLASSES = {
+    "ExemplarSVM": "dgmp.encoding.exemplar_svm",
+    "LocalDescriptors": "dgmp.encoding.local_descriptors",
+    "Pipeline": "sklearn.pipeline",
+    "PowerNorm": "dgmp.encoding.power_norm",
+    "VLAD": "dgmp.encoding.vlad",
+    "Whitening": "dgmp.encoding.whitening",
 }
 
 ARRAYS, VALUES = "arrays.safetensors", "estimator.json"
@@ -128,7 +124,7 @@ def _packed_estimator(
     estimator: BaseEstimator, name: str, arrays: dict[str, NDArray[np.generic]]
 ) -> dict[str, Any]:
     kind = type(estimator).__name__
-    if CLASSES.get(kind) is not type(estimator):
+    if kind not in CLASSES or _class_of(kind) is not type(estimator):
         raise ValueError(f"a {kind} cannot be saved, only {', '.join(CLASSES)}")
     parameters = estimator.get_params(deep=False)
     state = vars(estimator).items()
@@ -138,6 +134,11 @@ def _packed_estimator(
         "parameters": {k: _packed(v, f"{name}.{k}", arrays) for k, v in parameters.items()},
         "fitted": {k: _packed(v, f"{name}.{k}", arrays) for k, v in fitted.items()},
     }
+
+
+def _class_of(name: str) -> type[BaseEstimator]:
+    found: type[BaseEstimator] = getattr(import_module(CLASSES[name]), name)
+    return found
 
 
 def _is_fitted(attribute: str) -> bool:
@@ -160,7 +161,7 @@ def _unpacked(value: Any, arrays: dict[str, NDArray[np.generic]]) -> Any:
     if content["class"] not in CLASSES:
         raise ValueError(f"its class must be one of {', '.join(CLASSES)}, got {content['class']!r}")
     parameters = {key: _unpacked(item, arrays) for key, item in content["parameters"].items()}
-    estimator = CLASSES[content["class"]](**parameters)
+    estimator = _class_of(content["class"])(**parameters)
     for key, item in content["fitted"].items():
         if not _is_fitted(key):  # of a foreign file: it must not replace a method
             raise ValueError(f"no fitted attribute: {key!r}")

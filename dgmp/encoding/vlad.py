@@ -9,8 +9,6 @@ from typing import Any, Self, get_args
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.cluster import MiniBatchKMeans
-from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
 from dgmp.encoding.residual_pooling import (
@@ -106,6 +104,9 @@ class VLAD(TransformerMixin, BaseEstimator):
             ValueError: A parameter is out of its range; pages are not (n_i, d) of one d, or hold
                 what is not finite; their sample is smaller than a vocabulary or than `dimensions`.
         """
+        from sklearn.cluster import MiniBatchKMeans  # here, as a query fits nothing
+        from sklearn.decomposition import PCA
+
         self._check_parameters()
         checked = _checked(pages)
         rng = np.random.default_rng(self.seed)
@@ -162,7 +163,9 @@ class VLAD(TransformerMixin, BaseEstimator):
             vectors = self._project(np.concatenate([checked[i] for i in block]))
             page = np.repeat(np.arange(len(block)), [len(checked[i]) for i in block])
             for v, vocabulary in enumerate(self.vocabularies_):
-                rows[block, v] = self._encode(vectors, vocabulary, page, len(block))[0]
+                rows[block, v] = self._encode(
+                    vectors, vocabulary, page, len(block), one_page=len(pages) == 1
+                )[0]
         return rows.reshape(len(pages), -1)
 
     def weights(self, page: np.ndarray) -> WeightedResiduals:
@@ -180,7 +183,8 @@ class VLAD(TransformerMixin, BaseEstimator):
         vectors = self._project(_checked([page], len(self.mean_))[0])
         alone = np.zeros(len(vectors), np.intp)
         parts = [
-            self._encode(vectors, vocabulary, alone, 1)[1:] for vocabulary in self.vocabularies_
+            self._encode(vectors, vocabulary, alone, 1, one_page=True)[1:]
+            for vocabulary in self.vocabularies_
         ]
         nearest, weights, residuals = (np.stack(part) for part in zip(*parts, strict=True))
         if len(vectors) < self.least:
@@ -198,7 +202,13 @@ class VLAD(TransformerMixin, BaseEstimator):
         return projected
 
     def _encode(
-        self, vectors: np.ndarray, vocabulary: np.ndarray, page: np.ndarray, pages: int
+        self,
+        vectors: np.ndarray,
+        vocabulary: np.ndarray,
+        page: np.ndarray,
+        pages: int,
+        *,
+        one_page: bool,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Rows (pages, K, d), and nearest centre, weight and residual of each descriptor."""
         nearest = assign(vectors, vocabulary)
@@ -210,6 +220,7 @@ class VLAD(TransformerMixin, BaseEstimator):
             pooling=self.pooling,
             lambda_=self.lambda_,
             relative=self.relative,
+            one_page=one_page,
         )
         return pooled.reshape(pages, *vocabulary.shape), nearest, weights, residuals
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from dgmp.search.changes import page_by_page
 from dgmp.search.evidence import Contributions, evidence
-from dgmp.search.findings import Cutoffs, Evidence, Findings, Floats, Hit
+from dgmp.search.findings import Cutoffs, Evidence, Findings, Floats
 from dgmp.search.grading import fitted_cutoffs, stated_cutoffs
 from dgmp.search.groups import group
 from dgmp.search.neighbours import hits_of
@@ -96,21 +96,19 @@ def cutoffs_of(
 
 
 def evidence_of(
-    hits: Sequence[Sequence[Hit]], pages: Sequence[Contributions], k: int = 10
+    pairs: Iterable[Pair], pages: Mapping[int, Contributions], k: int = 10
 ) -> dict[Pair, Evidence]:
-    """Evidence for all hits, by (row, row of the hit); the two directions are made at once.
+    """Evidence of pairs of pages, in both directions; of those that have any.
 
     Args:
-        hits: By page.
-        pages: Of each page, see `dgmp.search.evidence.contributions`.
-        k: Pairs of places of a hit.
+        pairs: By their rows, none of them in both directions.
+        pages: By row, see `dgmp.search.evidence.contributions`.
+        k: Pairs of places of a pair of pages.
     """
     found: dict[Pair, Evidence] = {}
-    for page, nearest in enumerate(hits):
-        for hit in nearest:
-            if (page, hit.page) in found:
-                continue
-            one = evidence(pages[page], pages[hit.page], k)
-            found[page, hit.page] = one
-            found[hit.page, page] = Evidence(one.places[:, ::-1], one.sizes[:, ::-1], one.shares)
+    for page, other in pairs:
+        one = evidence(pages[page], pages[other], k)
+        if len(one.shares):
+            found[page, other] = one
+            found[other, page] = Evidence(one.places[:, ::-1], one.sizes[:, ::-1], one.shares)
     return found

@@ -90,10 +90,7 @@ def nearest_pages(
     Raises:
         ValueError: k out of range, codices of another length.
     """
-    n = len(scoring.rows)
-    numbers = codex_numbers(codices, n)
-    if not 1 <= k < n:
-        raise ValueError(f"k must be from 1 to {n - 1}, the number of other pages, got {k}")
+    n, numbers = _asked(scoring, k, codices)
     positions = np.empty((n, k), np.intp)
     values = np.empty((n, k), np.float32)
     step = max(1, BLOCK_BYTES // (4 * n))
@@ -107,3 +104,54 @@ def nearest_pages(
         values[block] = np.take_along_axis(found, positions[block], axis=1)
     positions[np.isneginf(values)] = -1
     return positions, values
+
+
+def nearest_pages_by_faiss(
+    scoring: Scoring, k: int = 10, codices: Sequence[str] | None = None
+) -> tuple[Positions, Floats]:
+    """As `nearest_pages`, by an exhaustive FAISS index in half the time.
+
+    Of the candidates j of a page, :math:`c_{ij} - m_j / 2` ranks as the score does: the product of
+    the page's row and a one with the row of j and :math:`-m_j / 2`. Pages whose scores agree up to
+    the rounding of single precision are ranked in any order. Where codices are large, as many of
+    their pages are found too and left out, which takes longer.
+
+    Raises:
+        ValueError: as `nearest_pages`; FAISS, the extra `faiss`, is not installed.
+    """
+    try:
+        import faiss
+    except ImportError:
+        raise ValueError(
+            "FAISS is not installed: pip install '.[faiss]', or take nearest_pages"
+        ) from None
+    n, numbers = _asked(scoring, k, codices)
+    points = np.column_stack([scoring.rows, scoring.medians / -2])
+    index = faiss.IndexFlatIP(points.shape[1])
+    index.add(points)
+    points[:, -1] = 1
+    positions = np.empty((n, k), np.intp)
+    values = np.empty((n, k), np.float32)
+    sizes = np.bincount(numbers)[numbers]
+    for size in np.unique(sizes).tolist():
+        pages, count = np.flatnonzero(sizes == size), min(k + size, n)
+        step = max(1, BLOCK_BYTES // (12 * count))  # a position and a product
+        for block in (pages[start : start + step] for start in range(0, len(pages), step)):
+            products, near = index.search(points[block], count)
+            own = numbers[near] == numbers[block, None]
+            first = np.argsort(own, axis=1, kind="stable")[:, :k]
+            own, near, products = (
+                np.take_along_axis(found, first, axis=1) for found in (own, near, products)
+            )
+            scores = (products - scoring.medians[block, None] / 2) / np.float32(scoring.spread)
+            positions[block] = np.where(own, -1, near)
+            values[block] = np.where(own, -np.inf, scores)
+    return positions, values
+
+
+def _asked(scoring: Scoring, k: int, codices: Sequence[str] | None) -> tuple[int, NDArray[np.intp]]:
+    """How many pages there are, and the number of the codex of each."""
+    n = len(scoring.rows)
+    if not 1 <= k < n:
+        raise ValueError(f"k must be from 1 to {n - 1}, the number of other pages, got {k}")
+    return n, codex_numbers(codices, n)

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import cv2
 import joblib
-from joblib.externals.loky import get_reusable_executor
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
 from dgmp import __file__ as package
@@ -17,6 +15,7 @@ from dgmp.scans.layout import text_mask
 from dgmp.scans.reading import read_scan
 from dgmp.scans.scan import Refused, Scan
 from dgmp.search.described import DescribedScan, describe_scan
+from pipeline.scans.side_by_side import side_by_side
 from pipeline.shared.provenance import digest_of
 from pipeline.shared.settings.search import Search
 
@@ -56,18 +55,9 @@ def describe_scans(
         if settings.cluster is not None:
             stack.enter_context(_on_cluster(settings.cluster))
         workers = None if settings.cluster else 1 if len(scans) < 2 else settings.workers
-        try:
-            for found in joblib.Parallel(n_jobs=workers, return_as="generator")(jobs):
-                yield found
-                bar.update()
-        except TerminatedWorkerError:
-            raise OSError(
-                "describe: a worker process was killed, most often for want of memory: lower "
-                "search.workers; the pages that are done are kept"
-            ) from None
-        finally:
-            if workers not in (None, 1):
-                get_reusable_executor().shutdown()  # its processes keep their memory
+        for found in side_by_side(jobs, workers, "describe"):
+            yield found
+            bar.update()
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 | picture | of |
 |---|---|
 | `thumbs/00012.webp`, `pages/00012.webp` | every page with writing: thumbnail, preview |
-| `maps/00012.webp` | every page that evidence names: map of weights |
+| `maps/00012.webp` | the same: map of weights |
 | `pairs/00012-00034.webp` | every key (12, 34) of `Findings.evidence`: 12 above, 34 below |
 | `thumbs/set-aside-00003.webp` | every page with too little writing, by its place in their list |
 """

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,9 +16,8 @@ from dgmp import __version__
 from dgmp.files import whole_folder
 from dgmp.scans.listing import list_scans
 from dgmp.scans.scan import Refused, Scan
-from dgmp.search.assembly import evidence_of, findings_of
+from dgmp.search.assembly import findings_of
 from dgmp.search.described import DescribedScan
-from dgmp.search.evidence import Contributions, contributions
 from dgmp.search.findings import Findings
 from dgmp.search.index import Index
 from dgmp.search.working_page import PEN
@@ -28,16 +25,12 @@ from pipeline.scans.describing import describe_scans
 from pipeline.scans.judgements import read_judgements
 from pipeline.scans.picture_files import write_pictures
 from pipeline.scans.report import write_report
+from pipeline.scans.report_name import SYNTHETIC
 from pipeline.scans.synthetic import write_codices
 from pipeline.scans.tables import write_tables
 from pipeline.shared.settings.search import Search
 
 log = logging.getLogger(__name__)
-
-SYNTHETIC = "synthetic"
-
-# Pages whose contributions are kept in memory.
-KEPT = 1024
 
 
 class Pages(NamedTuple):
@@ -47,20 +40,6 @@ class Pages(NamedTuple):
     described: list[DescribedScan]
     too_little: list[tuple[Scan, DescribedScan]]
     refused: list[Refused]
-
-
-def name_of(pages: str | None) -> str:
-    """Name of the report about pages, fit for a folder.
-
-    >>> name_of("https://library.org/iiif/Cod. 12/manifest.json"), name_of("my scans/")
-    ('Cod-12', 'my-scans')
-    """
-    if pages is None:
-        return SYNTHETIC
-    parts = [part for part in re.split(r"[/\\]", pages) if part not in ("", ".", "..")]
-    known = [part for part in parts if part not in ("manifest", "manifest.json", "pages.csv")]
-    last = re.sub(r"\.(json|pdf|tiff?|png|jpe?g|jp2|webp|avif)$", "", (known or ["scans"])[-1])
-    return re.sub(r"[^\w]+", "-", last).strip("-") or "scans"
 
 
 def search_scans(settings: Search, *, data: Path, report: Path) -> None:
@@ -101,14 +80,17 @@ def search_scans(settings: Search, *, data: Path, report: Path) -> None:
         findings = find(index, settings)
         write_tables(folder, pages.scans, findings)
         index.graded(findings).save(folder / "index")
-        write_pictures(
+        hits = findings.hits if _several(index.scans) else findings.hits_everywhere
+        evidence = write_pictures(
             folder,
             pages.described,
             [page for _, page in pages.too_little],
-            findings.evidence,
+            [of_page[: settings.evidence] for of_page in hits],
+            findings.groups,
             index.vlad,
-            threads=settings.workers,
+            workers=settings.workers,
         )
+        findings.evidence.update(evidence)
         write_report(
             folder,
             title=report.name,
@@ -123,38 +105,21 @@ def search_scans(settings: Search, *, data: Path, report: Path) -> None:
 
 
 def find(index: Index, settings: Search) -> Findings:
-    """Findings about the pages of an index, with evidence."""
+    """Findings about the pages of an index, without evidence."""
     scans = index.scans
-    codices = [scan.codex for scan in scans]
     judged = {} if settings.judged is None else read_judgements(Path(settings.judged), scans)
-    findings = findings_of(
+    return findings_of(
         index.scoring.scores(),
-        codices,
+        [scan.codex for scan in scans],
         orders=[scan.order for scan in scans],
         hands=[scan.hand for scan in scans],
         judged=judged,
     )
-    hits = findings.hits if len(set(codices)) > 1 else findings.hits_everywhere
-    shown = [of_page[: settings.evidence] for of_page in hits]
-    findings.evidence.update(evidence_of(shown, _Contributions(index)))
-    return findings
 
 
-class _Contributions(Sequence[Contributions]):
-    """What the places of each page contribute, made when it is asked for: 0.6 MB a page."""
-
-    def __init__(self, index: Index) -> None:
-        self._index = index
-        self._made = lru_cache(KEPT)(self._make)
-
-    def __len__(self) -> int:
-        return len(self._index.scans)
-
-    def __getitem__(self, row: int) -> Contributions:  # type: ignore[override]
-        return self._made(row)
-
-    def _make(self, row: int) -> Contributions:
-        return contributions(self._index.vlad, self._index.places[row])
+def _several(scans: Sequence[Scan]) -> bool:
+    """Whether the pages are of several codices."""
+    return len({scan.codex for scan in scans}) > 1
 
 
 def _describe(scans: Sequence[Scan], settings: Search, store: Path) -> Pages:
@@ -195,7 +160,7 @@ def _about(index: Index, pages: Pages, seconds: float) -> dict[str, str]:
 def _tell(report: Path, findings: Findings, pages: Pages, refused: Sequence[Refused]) -> None:
     """What was found, on one screen."""
     groups = len(set(findings.groups.tolist()) - {-1})
-    several = len({scan.codex for scan in pages.scans}) > 1
+    several = _several(pages.scans)
     nearest = findings.hits if several else findings.hits_everywhere
     likely = sum(bool(hits) and hits[0].grade == "same hand likely" for hits in nearest)
     log.info(

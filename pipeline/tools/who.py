@@ -19,9 +19,8 @@ from dgmp import __version__
 from dgmp.search.evidence import contributions, evidence
 from dgmp.search.index import Index
 from pipeline.scans import picture_names, pictures
-from pipeline.scans.picture_files import weights_of
 from pipeline.scans.query_page import Look, write_query_page
-from pipeline.scans.search import name_of
+from pipeline.scans.report_name import name_of
 from pipeline.shared.stage import run
 
 log = logging.getLogger(__name__)
@@ -64,17 +63,21 @@ def ask(page: Path, report: Path) -> Path:
         weights = report / picture_names.weights(hit.page)
         looks[hit.page] = Look(shape, preview, weights.read_bytes() if weights.is_file() else None)
         if rank < EVIDENCE:
-            found[hit.page] = evidence(own, contributions(index.vlad, index.places[hit.page]))
-            letters[hit.page] = pictures.letter_pairs(
-                found[hit.page], described.page, _enlarged(preview, shape)
-            )
+            one = evidence(own, contributions(index.vlad, index.places[hit.page]))
+            if len(one.shares):
+                found[hit.page] = one
+                letters[hit.page] = pictures.letter_pairs(
+                    one, described.page, _enlarged(preview, shape)
+                )
     file = report / "asked" / f"{name_of(str(page))}.html"
     write_query_page(
         file,
         title=f"Who wrote {page.name}?",
         name=page.name,
         look=Look(
-            described.shape, pictures.preview(described.page), weights_of(described, index.vlad)
+            described.shape,
+            pictures.preview(described.page),
+            pictures.weight_map(own.positions, own.weights.mean(axis=0), described.shape),
         ),
         hits=hits,
         scans=index.scans,

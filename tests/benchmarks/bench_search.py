@@ -14,6 +14,7 @@ import csv
 import resource
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,9 +31,10 @@ from dgmp.search.evidence import contributions, evidence
 from dgmp.search.findings import Cutoffs, Floats
 from dgmp.search.grading import fitted_cutoffs, stated_cutoffs
 from dgmp.search.index import Index, new_vlad
-from dgmp.search.neighbours import nearest_pages
+from dgmp.search.neighbours import nearest_pages, nearest_pages_by_faiss
 from dgmp.search.quality import of_groups, of_hits
 from dgmp.search.scoring import COHORT, Scoring
+from tests.benchmarks.bench_parts import few_hands, few_pages
 from tests.benchmarks.machine import processor
 
 SPLITS = (("train", "val"), ("test",), ("train", "val", "test"))
@@ -171,15 +173,24 @@ def scale(pages: int, directions: int = 400) -> None:
     cohort = np.linspace(0, pages - 1, min(pages, COHORT)).astype(np.intp)
     medians = np.concatenate([np.median(part @ rows[cohort].T, axis=1) for part in batches(rows)])
     scoring = Scoring(Whitening(), rows, medians, 1.0, cohort)
-    start = time.perf_counter()
-    nearest_pages(scoring)
-    spent = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(
         f"\n## {pages:,} made-up pages of {directions} directions\n\n"
-        f"The ten nearest of each page, exactly: {spent:.0f} s, {peak:.1f} GB at most. Floor: the "
-        f"products, {2 * pages**2 * directions / 1e12:.1f} TFLOP."
+        f"Floor: the products, {2 * pages**2 * directions / 1e12:.1f} TFLOP.\n\n"
+        "| ten nearest of each page | s | processor s | GB at most |\n|:--|--:|--:|--:|"
     )
+    ways = {"exact, in blocks": nearest_pages}
+    if find_spec("faiss"):
+        ways["exact, FAISS"] = nearest_pages_by_faiss
+    found = {}
+    for way, search in ways.items():
+        start, used = time.perf_counter(), time.process_time()
+        found[way], _ = search(scoring)
+        spent, used = time.perf_counter() - start, time.process_time() - used
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        print(f"| {way} | {spent:.0f} | {used:.0f} | {peak:.1f} |")
+    first, *others = found.values()
+    for other in others:
+        print(f"\nNeighbours that differ, by rounding: {np.mean(first != other):.0e} of all.")
 
 
 def batches(rows: Floats) -> list[Floats]:
@@ -200,8 +211,12 @@ def main() -> None:
     for splits in tqdm(SPLITS, desc="search", disable=None):
         chosen = [row for row, label in enumerate(labels) if label["split"] in splits]
         places = [index.places[row] for row in chosen]
+        hands = [labels[row]["label"] for row in chosen]
         print(f"\n## Pages of {' and '.join(splits)}")
-        report(places, [labels[row]["label"] for row in chosen], new_vlad())
+        report(places, hands, new_vlad())
+        if splits == SPLITS[0]:
+            few_pages(places, hands)
+            few_hands(places, hands)
     scale(PAGES)
 
 

@@ -10,6 +10,7 @@ from dgmp.encoding.democratic import democratic_weights
 from dgmp.encoding.local_descriptors import LocalDescriptors
 from dgmp.encoding.residual_pooling import _batches
 from dgmp.encoding.vlad import PAGES_AT_ONCE, VLAD, draw
+from dgmp.pooling.cholesky import NumericalWarning
 
 SMALL = {"centres": 7, "sample": 400, "least": 5}
 POOLINGS = ["sum", "gmp", "democratic"]
@@ -127,6 +128,28 @@ def test_order_does_not_matter(pooling):
     np.testing.assert_allclose(many[-4:], rows, rtol=1e-3, atol=1e-5)
     mixed = [np.random.default_rng(1).permutation(page) for page in pages]
     np.testing.assert_allclose(vlad.transform(mixed), rows, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [2, 60, 700])
+@pytest.mark.parametrize(("lambda_", "relative"), [(0.1, False), (1.0, False), (0.5, True)])
+def test_oracle_one_page_by_numpy_is_as_by_torch(lambda_, relative, count):
+    pages = pages_of(counts=(60, 90, 40))
+    page = pages_of(1, (count,))[0]
+    settings = SMALL | {"least": 1, "vocabularies": 2, "lambda_": lambda_, "relative": relative}
+    vlad = VLAD(**settings, pooling="gmp").fit(pages)
+    alone, (row, _) = vlad.transform([page]), vlad.transform([page, pages[0]])
+    np.testing.assert_allclose(alone[0], row, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(alone[0], looped(vlad, page), rtol=1e-4, atol=1e-6)
+
+
+def test_one_page_whose_system_is_singular_is_left_to_torch():
+    vlad = VLAD(**SMALL | {"centres": 1}, pooling="gmp", lambda_=1e-30).fit(pages_of())
+    vlad.vocabularies_ = np.zeros((1, 1, 12), np.float32)
+    page = np.eye(12, dtype=np.float32)[np.zeros(5, np.intp)]
+    with pytest.warns(NumericalWarning):
+        alone = vlad.transform([page])
+    with pytest.warns(NumericalWarning):
+        np.testing.assert_allclose(alone[0], vlad.transform([page, page])[1], rtol=1e-5)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)

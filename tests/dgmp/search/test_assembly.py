@@ -1,11 +1,13 @@
 """Findings of a collection."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dgmp.encoding import VLAD
 from dgmp.search.assembly import LEAST_SAME, cutoffs_of, evidence_of, findings_of
-from dgmp.search.evidence import contributions
+from dgmp.search.evidence import contributions, evidence
 from dgmp.search.grading import fitted_cutoffs, stated_cutoffs
 from tests.dgmp.search.test_evidence import PAGES
 from tests.dgmp.search.test_groups import scores_of
@@ -67,18 +69,25 @@ def test_few_pairs_by_a_hand_tell_nothing():
     assert cutoffs_of(SCORES, [str(i) for i in range(18)], hands, {}) == stated_cutoffs()
 
 
-def test_evidence_of_all_hits_in_both_directions():
+def test_evidence_of_pairs_in_both_directions():
     vlad = VLAD(centres=5, dimensions=8).fit([page.vectors for page in PAGES])
-    parts = [contributions(vlad, page) for page in PAGES]
-    matrix = np.random.default_rng(0).normal(size=(6, 6))
-    found = findings_of(matrix + matrix.T, list("abcdef"), hits=2)
-    evidence = evidence_of(found.hits, parts, 3)
-    for page, hits in enumerate(found.hits):
-        for hit in hits:
-            one, back = evidence[page, hit.page], evidence[hit.page, page]
-            assert len(one.shares) == 3
-            assert np.array_equal(one.places, back.places[:, ::-1])
-            assert (np.isin(one.places[:, 0], PAGES[page].positions)).all()
+    parts = {row: contributions(vlad, page) for row, page in enumerate(PAGES)}
+    pairs = [(0, 3), (2, 0), (5, 1)]
+    found = evidence_of(pairs, parts, 3)
+    assert found.keys() == {*pairs, *(pair[::-1] for pair in pairs)}
+    for page, other in pairs:
+        one, back = found[page, other], found[other, page]
+        np.testing.assert_array_equal(one.places, evidence(parts[page], parts[other], 3).places)
+        assert len(one.shares) == 3
+        assert np.array_equal(one.places, back.places[:, ::-1])
+        assert (np.isin(one.places[:, 0], PAGES[page].positions)).all()
+
+
+def test_pairs_without_evidence_are_left_out():
+    vlad = VLAD(centres=5, dimensions=8).fit([page.vectors for page in PAGES])
+    large = replace(PAGES[1], sizes=1000 * PAGES[1].sizes)  # no pair of letters of one size
+    parts = {row: contributions(vlad, page) for row, page in enumerate([PAGES[0], large])}
+    assert evidence_of([(0, 1)], parts) == {}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,17 @@ import pytest
 from dgmp.encoding import VLAD
 from dgmp.encoding.local_descriptors import DescribedPage
 from dgmp.encoding.pair_shares import pair_shares
-from dgmp.search.evidence import ALIKE, APART, COVERED, LETTERS, _shares, contributions, evidence
+from dgmp.search.evidence import (
+    ALIKE,
+    APART,
+    COVERED,
+    LETTERS,
+    SORTED_FIRST,
+    _from_the_strongest,
+    _shares,
+    contributions,
+    evidence,
+)
 
 
 def page(seed, n=90, spread=2000.0):
@@ -78,3 +88,12 @@ def test_a_page_with_too_little_writing_has_none(vlad, n):
         found = evidence(*(contributions(vlad, one) for one in pair))
         assert found.places.shape == (0, 2, 2)
         assert len(found.shares) == 0
+
+
+@pytest.mark.parametrize("count", [0, 5, SORTED_FIRST, SORTED_FIRST + 1, 5 * SORTED_FIRST])
+def test_oracle_sorting_the_strongest_first_is_sorting_all(count):
+    rng = np.random.default_rng(count)
+    shares = rng.integers(0, 50, 2 * count).astype(np.float32)  # many are equal
+    fit = rng.permutation(2 * count)[:count]
+    expected = fit[np.argsort(-shares[fit], kind="stable")].tolist()
+    assert list(_from_the_strongest(shares, fit)) == expected

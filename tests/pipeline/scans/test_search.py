@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -9,10 +11,14 @@ import numpy as np
 import pytest
 
 from dgmp.scribes import draw_scribe, write_page
-from pipeline.scans.search import name_of, search_scans
+from dgmp.search.findings import Hit
+from pipeline.scans.picture_files import jobs_of
+from pipeline.scans.report_name import name_of
+from pipeline.scans.search import search_scans
 from pipeline.tools.who import ask
 from tests.pipeline.scans.test_describing import settings
 
+ROOT = Path(__file__).parents[3]
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 
 
@@ -70,8 +76,38 @@ def test_the_report_names_what_was_left_out_and_escapes_names(report):
 def test_every_picture_of_the_report_is_there(report):
     assert len(list((report / "thumbs").glob("0*.webp"))) == 17
     assert len(list((report / "pages").iterdir())) == 17
-    assert len(list((report / "pairs").iterdir())) >= 17
+    assert len(list((report / "maps").iterdir())) == 17
+    drawn = {file.stem for file in (report / "pairs").iterdir()}
+    assert len(drawn) >= 17
+    assert {"-".join(stem.split("-")[::-1]) for stem in drawn} == drawn
     assert len(json.loads((report / "index" / "index.json").read_text())["scans"]) == 17
+
+
+def test_evidence_and_pictures_do_not_depend_on_the_workers(report, scans, tmp_path):
+    chosen = settings(pages=str(scans), most=2500, least=100, evidence=2, workers=2)
+    search_scans(chosen, data=report.parent / "data", report=tmp_path / "two")
+    for kind in ("thumbs", "pages", "maps", "pairs", "evidence"):
+        one, two = (sorted((of / kind).iterdir()) for of in (report, tmp_path / "two"))
+        assert [file.name for file in one] == [file.name for file in two]
+        assert [file.read_bytes() for file in one] == [file.read_bytes() for file in two]
+
+
+def test_rows_of_a_group_are_drawn_together_and_no_pair_twice():
+    rng = np.random.default_rng(0)
+    groups = rng.integers(-1, 5, 40)
+    hits = [
+        [Hit(page, 0, 0, "unsure") for page in rng.choice(40, 3, replace=False).tolist()]
+        for _ in range(40)
+    ]
+    jobs = jobs_of(hits, groups)
+    drawn = [row for rows, _ in jobs for row in rows]
+    assert sorted(drawn) == list(range(40))
+    assert groups[drawn].tolist() == sorted(groups)
+    pairs = [pair for _, pairs in jobs for pair in pairs]
+    assert all(row in rows for rows, own in jobs for row, _ in own)
+    assert len({frozenset(pair) for pair in pairs}) == len(pairs)
+    wanted = {frozenset((row, hit.page)) for row in range(40) for hit in hits[row]}
+    assert {frozenset(pair) for pair in pairs} == wanted
 
 
 def test_a_question_is_answered_by_a_page_and_on_the_terminal(report, tmp_path, caplog):
@@ -83,6 +119,18 @@ def test_a_question_is_answered_by_a_page_and_on_the_terminal(report, tmp_path, 
     assert first.split()[0] == "1"
     assert Path(first).name.startswith("2")
     assert "fragment.png" in file.read_text(encoding="utf-8")
+
+
+def test_a_question_loads_neither_torch_nor_what_fits(report, tmp_path):
+    write_scan(tmp_path / "fragment.png", 2, 20)
+    code = (
+        "import sys; from pathlib import Path; from pipeline.tools.who import ask; "
+        "ask(*map(Path, sys.argv[1:])); print([m for m in sys.modules if m in "
+        "('torch', 'sklearn.cluster', 'sklearn.pipeline', 'pydantic', 'pypdfium2')])"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "fragment.png"), str(report)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_errors_a_question_with_too_little_writing(report, tmp_path):
