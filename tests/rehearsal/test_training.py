@@ -11,7 +11,17 @@ from tests.rehearsal.clone import CELLS, UNTRAINED, WRITERS, Clone, make_clone, 
 pytestmark = pytest.mark.rehearsal
 
 
-STAGES = ("acquire", "binarize", "patches", "pretrain", "train", "untrained", "variant")
+STAGES = (
+    "acquire",
+    "binarize",
+    "patches",
+    "weights",
+    "trunk-writers",
+    "trunk-scripts",
+    "train",
+    "untrained",
+    "variant",
+)
 """All that training is about."""
 
 
@@ -31,7 +41,7 @@ def paper_of_scribes(settings: dict[str, Any]) -> dict[str, Any]:
     """The profile paper on pages and at the size of the toy, under an overlay of that size."""
     profiles = settings["profiles"]
     for name, section in profiles["scribes"].items():
-        taken = name in ("acquire", "binarize", "pretrain", "backbone") or section is None
+        taken = name in ("acquire", "binarize", "backbone") or section is None
         if taken or not isinstance(section, dict):
             profiles["paper"][name] = section
         elif name != "titles":

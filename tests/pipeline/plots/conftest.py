@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 
 from dgmp.encoding import VLAD, PowerNorm, cosine_distances, save
 from dgmp.images.reading import write_bilevel
-from dgmp.learning.models import DescriptorNet, Standardize, build_backbone
+from dgmp.learning.backbones.registry import build_backbone
+from dgmp.learning.models import DescriptorNet, Standardize, trained_state
 from dgmp.pooling.layers import DGMP
 from pipeline.evaluation.comparison_tests import Comparison
 from pipeline.evaluation.systems import system_cell

@@ -104,7 +104,7 @@ def test_property_what_does_not_change_a_run_does_not_change_its_fingerprint(par
 @pytest.mark.parametrize(
     ("file", "changes"),
     [
-        ("data/scribes/pretrain/weights.safetensors", "data"),
+        ("data/scribes/weights/backbone.safetensors", "data"),
         ("data/scribes/patches/writers/train.npy", "data"),
         ("data/scribes/patches/writers/test.csv", "data"),
         ("data/scribes/patches/writers/summary.json", "data"),

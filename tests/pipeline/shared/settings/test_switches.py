@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from dgmp.images.pages import write_pages
 from dgmp.images.patches import PagePatches, PatchWriter
-from dgmp.learning.models import NarrowResNet
+from dgmp.learning.backbones.resnet import narrow_resnet
 from pipeline.shared.settings.params import load_params
 from pipeline.training.cell import train_cell
 from pipeline.training.run import Run
@@ -32,7 +32,7 @@ def project(tmp_path_factory) -> Path:
     rng = np.random.default_rng(0)
     for task in ("writers", "scripts_b"):
         (data / "patches" / task).mkdir(parents=True)
-        summary = json.dumps({"mean": 0.8, "sd": 0.4})
+        summary = json.dumps({"mean": 0.8, "sd": 0.4, "size": SIZE})
         (data / "patches" / task / "summary.json").write_text(summary, encoding="utf-8")
     for split in ("train", "val", "test"):
         target = data / "patches/writers" / split
@@ -50,9 +50,9 @@ def project(tmp_path_factory) -> Path:
             for i in range(8)
         ]
         write_pages(target.with_suffix(".raw"), target.with_suffix(".csv"), pages)
-    (data / "pretrain").mkdir()
+    (data / "weights").mkdir()
     torch.manual_seed(0)
-    save_file(NarrowResNet(WIDTH).state_dict(), data / "pretrain/weights.safetensors")
+    save_file(narrow_resnet(WIDTH).state_dict(), data / "weights/backbone.safetensors")
     return folder
 
 
