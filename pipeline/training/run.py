@@ -15,11 +15,11 @@ from safetensors.torch import save_file
 from torch import nn
 from tqdm import tqdm
 
+from dgmp.learning.backbones.base import Backbone
 from dgmp.learning.checkpoints import Checkpoints
 from dgmp.learning.inference import Inference
 from dgmp.learning.log import Epoch, Fit
 from dgmp.learning.loop import processes_of
-from dgmp.learning.backbones.base import Backbone
 from dgmp.learning.models import trained_state
 from dgmp.learning.optimizer import OptimizerSettings
 from dgmp.learning.processes import Processes

@@ -18,9 +18,7 @@ from pipeline.training.compute import prepare
 from pipeline.training.run import Outcome, Run, Workshop, optimizer_settings, starting_parts
 
 
-def train_scripts(
-    params: Params, run: Run, data: TaskInputs, workshop: Workshop
-) -> Outcome:
+def train_scripts(params: Params, run: Run, data: TaskInputs, workshop: Workshop) -> Outcome:
     """Train for script-type classification, and classify the pages of the test set."""
     settings = params.active.scripts(run.cell.task)
     rng = seed_everything(run.seed)

@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from dgmp.learning.loop import fit, seed_everything
 from dgmp.learning.inputs import Chosen, Inputs
+from dgmp.learning.loop import fit, seed_everything
 from dgmp.learning.models import DescriptorNet
 from dgmp.learning.optimizer import build_optimizer
 from dgmp.learning.triplet import BatchHardTripletLoss, short_classes
@@ -29,9 +29,7 @@ REDRAW = 1
 """Tells the generator that draws validation writers from that of the batches."""
 
 
-def train_writers(
-    params: Params, run: Run, data: TaskInputs, workshop: Workshop
-) -> Outcome:
+def train_writers(params: Params, run: Run, data: TaskInputs, workshop: Workshop) -> Outcome:
     """Train for writer retrieval, and describe the pages of the test set."""
     settings = params.active.writers
     rng = seed_everything(run.seed)

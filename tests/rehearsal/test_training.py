@@ -75,12 +75,12 @@ def test_protocols_of_the_profile_paper_take_each_others_place(clone):
     assert code == 0
     assert not ran(said)
     said, rows = train("authors-code")
-    assert ran(said) == ["patches", target]
+    assert ran(said) == ["patches", "trunk-writers", target]
     assert rows == 3
     summary = json.loads((folder / "runs.json").read_text(encoding="utf-8"))
     assert [one["seed"] for one in summary] == [0]
     said, rows = train("paper")
-    assert restored(said) == ["patches", target]
+    assert restored(said) == ["patches", "trunk-writers", target]
     assert not ran(said)
     assert rows == 2 * 2
     code, said = clone.call("dvc", "exp", "run", "-S", "profile=scribes", "-S",

@@ -90,4 +90,3 @@ def _convolution(
         nn.BatchNorm2d(out, eps=1e-3, momentum=0.01),
         nn.ReLU6(inplace=True),
     ]
-

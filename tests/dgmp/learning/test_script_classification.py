@@ -20,6 +20,7 @@ from dgmp.pooling.registry import build_pooling
 
 CPU = torch.device("cpu")
 CROP = 24
+VIEWS = ScriptAugmentation(CROP, scale=(0.3, 1.0))
 
 
 def pages(count: int = 10) -> list[np.ndarray]:
@@ -30,7 +31,7 @@ def pages(count: int = 10) -> list[np.ndarray]:
 def batches(
     images: list[np.ndarray],
     labels: np.ndarray,
-    augmentation: ScriptAugmentation = ScriptAugmentation(CROP, scale=(0.3, 1.0)),
+    augmentation: ScriptAugmentation = VIEWS,
     **changes,
 ) -> ScriptBatches:
     wanted = {"batch": 4, "rng": np.random.default_rng(0)} | changes
@@ -118,7 +119,9 @@ def test_smoke_three_directions_of_lines_are_learned():
         .astype(np.uint8)
         for k in labels
     ]
-    net = Classifier(Standardize(0.5, 0.2), narrow_resnet(2, last_stride=1), build_pooling("avg"), 3)
+    net = Classifier(
+        Standardize(0.5, 0.2), narrow_resnet(2, last_stride=1), build_pooling("avg"), 3
+    )
 
     def error(net: nn.Module) -> float:
         scores = class_scores(net, central(images), Inference(24))

@@ -107,9 +107,9 @@ def test_errors_no_patches(tmp_path):
         describe_pages(Flat(), empty, Inference(2))
 
 
-def batches(patches: InkPatches, **changes) -> WriterBatches:
+def batches(inputs: InkPatches, **changes) -> WriterBatches:
     wanted = {"writers": 3, "patches": 2, "batches": 4, "rng": np.random.default_rng(0)} | changes
-    return WriterBatches(patches, **wanted)
+    return WriterBatches(inputs, **wanted)
 
 
 def test_shapes_of_batches(patches):
@@ -124,9 +124,8 @@ def test_shapes_of_batches(patches):
 
 def test_property_images_belong_to_their_writers(patches):
     names = np.unique(patches.labels)
-    pixels = {
-        image.numpy().tobytes(): i for i, image in enumerate(to_images(patches.store.read(slice(None))))
-    }
+    images = to_images(patches.store.read(slice(None)))
+    pixels = {image.numpy().tobytes(): i for i, image in enumerate(images)}
     for images, labels in batches(patches)():
         for image, label in zip(images, labels, strict=True):
             assert patches.labels[pixels[image.numpy().tobytes()]] == names[label]

@@ -32,6 +32,8 @@ def toy_settings(epochs: int = 4, **profile: Any) -> dict[str, Any]:
     toy = settings["profiles"]["scribes"]
     toy |= {"workers": 1, "backbone": {"name": "narrow", "width": WIDTH}} | profile
     schedule = {"epochs": epochs, "decay_start": epochs // 2}
+    # All of the network is trained, on images.
+    schedule |= {"last_stride": 1, "trainable": None}
     batch = {"steps_per_epoch": 2, "writers_per_batch": 2, "patches_per_writer": 2}
     toy["writers"] |= schedule | batch | {"evaluation_batch": 16}
     toy["scripts_a"] |= schedule | {"batch_size": 4, "crop": 32, "evaluation_batch": 4}

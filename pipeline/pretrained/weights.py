@@ -43,7 +43,9 @@ def starting_backbone(params: Params) -> Backbone:
     try:
         load_published(backbone, _tensors(path))
     except ValueError as error:
-        raise ValueError(f"{path} holds no weights of {settings.name} alone ({error}): {remedy}") from None
+        raise ValueError(
+            f"{path} holds no weights of {settings.name} alone ({error}): {remedy}"
+        ) from None
     return backbone
 
 
