@@ -3,7 +3,7 @@
 from safetensors.torch import save_file
 
 from dgmp.files import whole_file
-from pipeline.published.weights import starting_backbone
+from pipeline.pretrained.weights import starting_backbone
 from pipeline.shared.settings.params import load_params
 from pipeline.shared.stage import run
 

@@ -19,8 +19,9 @@ import torch
 from accelerate.state import AcceleratorState
 from torch import Tensor
 
+from dgmp.learning.backbones.resnet import resnet50
 from dgmp.learning.loop import seed_everything
-from dgmp.learning.models import DescriptorNet, ResNet50, Standardize
+from dgmp.learning.models import DescriptorNet, Standardize
 from dgmp.learning.optimizer import OptimizerSettings, build_optimizer
 from dgmp.learning.processes import ALONE
 from dgmp.learning.triplet import BatchHardTripletLoss
@@ -101,7 +102,7 @@ def full_size(precision: Literal["fp32", "bf16"]) -> str:
     # Accelerate knows one precision a process.
     AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = build_accelerator(settings)
-    bare = DescriptorNet(Standardize(0.8, 0.4), ResNet50(), build_pooling("dgmp"))
+    bare = DescriptorNet(Standardize(0.8, 0.4), resnet50(), build_pooling("dgmp"))
     optimizer = build_optimizer(bare, OptimizerSettings(2e-4, 1e-5, pooling_multiplier=1000))
     model, optimizer = accelerator.prepare(prepare(bare, settings, ALONE), optimizer)
     images = torch.randint(0, 256, (BATCH, 1, SIZE, SIZE), dtype=torch.uint8)

@@ -76,7 +76,9 @@ def load_inputs(params: Params, task: Task) -> TaskInputs:
         train = Activations(arrays["train"], images.train.pages, images.train.labels)
     else:
         train = ActivationsOfViews(arrays["train"], images.train.labels)
-    return TaskInputs(train, val, test, (folder / "summary.json",))
+    # The summary tells the activations; pages and labels are those of the images.
+    lists = (file for file in images.files if file.suffix == ".csv")
+    return TaskInputs(train, val, test, (folder / "summary.json", *lists))
 
 
 def image_inputs(params: Params, task: Task) -> TaskInputs:

@@ -9,7 +9,7 @@ import torch
 
 from dgmp.images.patches import PatchStore
 from dgmp.images.reading import read_gray
-from dgmp.learning.writer_retrieval import to_images
+from dgmp.learning.inputs import to_images
 from tests.benchmarks.bench_pooling import milliseconds, ratio
 
 BATCH = 56

@@ -17,7 +17,7 @@ import torch
 import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
-from dgmp.learning.models import ResNet50
+from dgmp.learning.backbones.resnet import resnet50
 from pipeline.shared.settings.base import Task
 from pipeline.shared.settings.layers import with_defaults, with_protocol
 from pipeline.shared.settings.params import PARAMS_FILE, Params
@@ -87,7 +87,7 @@ def flops_of_an_image(size: int, last_stride: int, pooling: str) -> tuple[float,
     are left out.
     """
     with torch.device("meta"):
-        network = ResNet50(last_stride=last_stride)
+        network = resnet50(last_stride=last_stride)
         image = torch.rand(1, 1, size, size)
     with FlopCounterMode(display=False) as forward:
         shape = network(image).shape
@@ -108,7 +108,7 @@ def saved_bytes(size: int, last_stride: int) -> float:
         return tensor
 
     with torch.device("meta"):
-        network = ResNet50(last_stride=last_stride)
+        network = resnet50(last_stride=last_stride)
         images = torch.rand(2, 1, size, size)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         network(images)

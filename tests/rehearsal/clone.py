@@ -17,6 +17,7 @@ WRITERS, SCRIPTS = "writers-dgmp-1k-m01", ["scripts-a-dgmp-5k", "scripts-b-avg"]
 CELLS = [WRITERS, *SCRIPTS]
 UNTRAINED = "writers-avg-untrained"
 SYSTEMS = ["sift-gmp", "dgmp"]
+UNFROZEN = {"trainable": None, "views": None}
 PAGE = {"height": 96, "width": 120, "line_pitch": 24}
 
 
@@ -120,23 +121,24 @@ def toy(settings: dict[str, Any]) -> dict[str, Any]:
     scripts = PAGE | {"train": 12, "validation": 12, "test": 12}
     writers = PAGE | {"train_scribes": 4, "train_pages": 2, "test_scribes": 2, "test_pages": 2}
     schedule = {"epochs": 2, "decay_start": 1, "evaluation_batch": 64}
+    schedule |= {"seeds": [0, 1], "last_stride": 1}
     batch = {"steps_per_epoch": 1, "writers_per_batch": 2, "patches_per_writer": 2}
     acquire = settings["profiles"]["scribes"]["acquire"]
     for task, size in (("writers", writers), ("scripts_a", scripts), ("scripts_b", scripts)):
         acquire[task] |= size
-    small = PAGE | {"scribes": 3, "pages": 1, "crop": 40, "batch_size": 8, "steps": 2}
-    settings["defaults"]["pretrain"] |= small
     for name in ("scribes", "manuscripts", "paper"):
         profile = settings["profiles"][name]
         # One profile in processes side by side, and one in a single process, which starts faster.
         profile["workers"] = 2 if name == "scribes" else 1
         profile["patches"] |= {"size": 40, "stride": 24, "threshold": 60}
         profile["backbone"] = {"name": "narrow", "width": 2}
-        profile["pretrain"] = {"source": "scribes"}
         profile["surrogates"] |= {"classes": 3, "patches": 60, "epochs": 1, "per_page": 9}
-        profile["writers"] |= schedule | batch | {"seeds": [0, 1]}
+        # A frozen trunk in the one task, in the other, in none; the rest is trained on images.
+        writers_alone, scripts_alone = name == "scribes", name == "manuscripts"
+        profile["writers"] |= schedule | batch | {"trainable": 2 if writers_alone else None}
         for task in ("scripts_a", "scripts_b"):
-            profile[task] |= schedule | {"batch_size": 6, "crop": 32, "seeds": [0, 1]}
+            frozen = {"trainable": 1, "views": 2} if scripts_alone else UNFROZEN
+            profile[task] |= schedule | {"batch_size": 6, "crop": 32} | frozen
     return settings
 
 

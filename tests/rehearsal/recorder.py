@@ -74,8 +74,9 @@ def main() -> None:
         setattr(Settings, method, Recorded.__dict__[method])
     for name in sys.argv[1:]:
         STAGE[0] = name
-        door, _, key = name.partition("@")
-        sys.argv = [door, *([key] if key else [])]
+        stage, _, key = name.partition("@")
+        door, _, task = stage.partition("-")
+        sys.argv = [door, *filter(None, [key or task])]
         import_module(f"pipeline.{door}").main()
     print(json.dumps({name: sorted(keys) for name, keys in READ.items()}))
 

@@ -11,7 +11,17 @@ from tests.rehearsal.clone import CELLS, UNTRAINED, WRITERS, Clone, make_clone, 
 pytestmark = pytest.mark.rehearsal
 
 
-STAGES = ("acquire", "binarize", "patches", "pretrain", "train", "untrained", "variant")
+STAGES = (
+    "acquire",
+    "binarize",
+    "patches",
+    "weights",
+    "trunk-writers",
+    "trunk-scripts",
+    "train",
+    "untrained",
+    "variant",
+)
 """All that training is about."""
 
 
@@ -31,7 +41,7 @@ def paper_of_scribes(settings: dict[str, Any]) -> dict[str, Any]:
     """The profile paper on pages and at the size of the toy, under an overlay of that size."""
     profiles = settings["profiles"]
     for name, section in profiles["scribes"].items():
-        taken = name in ("acquire", "binarize", "pretrain", "backbone") or section is None
+        taken = name in ("acquire", "binarize", "backbone") or section is None
         if taken or not isinstance(section, dict):
             profiles["paper"][name] = section
         elif name != "titles":
@@ -65,12 +75,12 @@ def test_protocols_of_the_profile_paper_take_each_others_place(clone):
     assert code == 0
     assert not ran(said)
     said, rows = train("authors-code")
-    assert ran(said) == ["patches", target]
+    assert ran(said) == ["patches", "trunk-writers", target]
     assert rows == 3
     summary = json.loads((folder / "runs.json").read_text(encoding="utf-8"))
     assert [one["seed"] for one in summary] == [0]
     said, rows = train("paper")
-    assert restored(said) == ["patches", target]
+    assert restored(said) == ["patches", "trunk-writers", target]
     assert not ran(said)
     assert rows == 2 * 2
     code, said = clone.call("dvc", "exp", "run", "-S", "profile=scribes", "-S",

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from dgmp import DGMP
 from dgmp.analysis.weight_map import enlarge, weight_map
-from dgmp.learning.models import NarrowResNet
+from dgmp.learning.backbones.resnet import narrow_resnet
 
 # Takes the channels of an image for activation maps.
 IDENTITY = nn.Identity().eval()
@@ -16,7 +16,7 @@ def _seed() -> None:
 
 
 def test_smoke_on_a_residual_network() -> None:
-    network = NarrowResNet(2, last_stride=1).eval()
+    network = narrow_resnet(2, last_stride=1).eval()
     pooling = DGMP()
     image = torch.rand(1, 70, 96)
     weights = weight_map(network, pooling, image)
@@ -93,7 +93,7 @@ def test_enlarged_weights_agree_with_the_nearest_location(
 
 
 def test_property_locations_of_the_backbone_are_centred_where_enlarge_puts_them() -> None:
-    network = NarrowResNet(2, last_stride=1).eval()
+    network = narrow_resnet(2, last_stride=1).eval()
     image = torch.rand(1, 1, 320, 320, requires_grad=True)
     network(image)[0, :, 9, 11].sum().backward()
     assert image.grad is not None

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from dgmp.images.augmentation import ScriptAugmentation
+from dgmp.learning.inputs import AugmentedViews
 from dgmp.learning.loading import load_ahead, pinned
 from dgmp.learning.processes import Processes
 from dgmp.learning.script_classification import ScriptBatches
@@ -60,10 +61,9 @@ def views(processes: Processes, threads: int) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     pages = [rng.integers(0, 256, rng.integers(40, 60, 2), dtype=np.uint8) for _ in range(11)]
     batches = ScriptBatches(
-        pages,
+        AugmentedViews(pages, np.arange(11).astype(str), ScriptAugmentation(24)),
         np.arange(11),
         5,
-        ScriptAugmentation(24),
         np.random.default_rng(1),
         processes,
         threads,

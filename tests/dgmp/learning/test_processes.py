@@ -16,9 +16,11 @@ from torch import Tensor, distributed, multiprocessing, nn
 
 from dgmp.images.augmentation import ScriptAugmentation
 from dgmp.images.patches import PagePatches, PatchStore, PatchWriter
+from dgmp.learning.backbones.resnet import narrow_resnet
 from dgmp.learning.inference import Inference
+from dgmp.learning.inputs import AugmentedViews, CentralViews, InkPatches
 from dgmp.learning.loop import fit, processes_of
-from dgmp.learning.models import Classifier, DescriptorNet, NarrowResNet, Standardize
+from dgmp.learning.models import Classifier, DescriptorNet, Standardize
 from dgmp.learning.processes import Processes
 from dgmp.learning.script_classification import ScriptBatches, class_scores, cross_entropy_step
 from dgmp.learning.triplet import BatchHardTripletLoss
@@ -63,29 +65,30 @@ def train(task: str, pooling: str, size: str, folder: Path) -> dict[str, Tensor]
     processes = processes_of(accelerator)
     rng = np.random.default_rng(0)
     settings: dict[str, Any] = {"lambda_init": 10.0} if pooling == "dgmp" else {}
-    parts = Standardize(0.5, 0.3), NarrowResNet(2), build_pooling(pooling, **settings)
+    parts = Standardize(0.5, 0.3), narrow_resnet(2), build_pooling(pooling, **settings)
     batches: Callable[[], Any]
     if task == "writers":
-        store = PatchStore(folder / "some.npy", folder / "some.csv")
+        inputs = InkPatches(PatchStore(folder / "some.npy", folder / "some.csv"))
         net = Frozen(DescriptorNet(*parts))
         k = 4 if size == "even" else 3
-        batches = WriterBatches(store, 3, k, 3, rng, processes)
+        batches = WriterBatches(inputs, 3, k, 3, rng, processes)
         step: Callable[..., Any] = partial(triplet_step, BatchHardTripletLoss(0.5))
 
         def predict() -> np.ndarray:
-            return describe_pages(net, store, Inference(7, processes)).descriptors
+            return describe_pages(net, inputs, Inference(7, processes)).descriptors
     else:
         shapes = rng.integers(40, 60, (14, 2))
         pages = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in shapes]
+        names, labels = np.array([f"{i}.png" for i in range(14)]), np.arange(14) % 3
+        views = AugmentedViews(pages, labels.astype(str), ScriptAugmentation(CROP))
+        central = CentralViews(pages, names, labels.astype(str), CROP)
         net = Frozen(Classifier(*parts, classes=3))
         batch = 6 if size == "even" else 7
-        batches = ScriptBatches(
-            pages, np.arange(14) % 3, batch, ScriptAugmentation(CROP), rng, processes
-        )
+        batches = ScriptBatches(views, labels, batch, rng, processes)
         step = cross_entropy_step
 
         def predict() -> np.ndarray:
-            return class_scores(net, pages, Inference(4, processes), crop=CROP)
+            return class_scores(net, central, Inference(4, processes))
 
     before = {key: value.clone() for key, value in net.network.state_dict().items()}
     # Plain gradient descent, because Adam hides a wrong scale of the gradients.

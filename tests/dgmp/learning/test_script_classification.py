@@ -5,20 +5,22 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from dgmp.images.augmentation import ScriptAugmentation, center_view
+from dgmp.learning.backbones.resnet import narrow_resnet
 from dgmp.learning.inference import Inference
+from dgmp.learning.inputs import AugmentedViews, CentralViews
 from dgmp.learning.loop import fit, seed_everything
-from dgmp.learning.models import Classifier, NarrowResNet, Standardize
+from dgmp.learning.models import Classifier, Standardize
 from dgmp.learning.optimizer import OptimizerSettings, build_optimizer
 from dgmp.learning.script_classification import (
     ScriptBatches,
     class_scores,
     cross_entropy_step,
-    to_images,
 )
 from dgmp.pooling.registry import build_pooling
 
 CPU = torch.device("cpu")
 CROP = 24
+VIEWS = ScriptAugmentation(CROP, scale=(0.3, 1.0))
 
 
 def pages(count: int = 10) -> list[np.ndarray]:
@@ -26,10 +28,19 @@ def pages(count: int = 10) -> list[np.ndarray]:
     return [rng.integers(0, 256, rng.integers(30, 60, 2), dtype=np.uint8) for _ in range(count)]
 
 
-def batches(images: list[np.ndarray], labels: np.ndarray, **changes) -> ScriptBatches:
-    augmentation = ScriptAugmentation(CROP, scale=(0.3, 1.0))
-    wanted = {"batch": 4, "augmentation": augmentation, "rng": np.random.default_rng(0)} | changes
-    return ScriptBatches(images, labels, **wanted)
+def batches(
+    images: list[np.ndarray],
+    labels: np.ndarray,
+    augmentation: ScriptAugmentation = VIEWS,
+    **changes,
+) -> ScriptBatches:
+    wanted = {"batch": 4, "rng": np.random.default_rng(0)} | changes
+    return ScriptBatches(AugmentedViews(images, labels.astype(str), augmentation), labels, **wanted)
+
+
+def central(images: list[np.ndarray]) -> CentralViews:
+    names = np.array([f"{i}.png" for i in range(len(images))], dtype=str)
+    return CentralViews(images, names, names, CROP)
 
 
 class Sums(nn.Module):
@@ -41,7 +52,7 @@ class Sums(nn.Module):
 
 @pytest.mark.parametrize("batch", [1, 3, 50])
 def test_oracle_scores_are_those_of_single_views_in_order(batch):
-    found = class_scores(Sums(), pages(), Inference(batch), crop=CROP)
+    found = class_scores(Sums(), central(pages()), Inference(batch))
     views = [center_view(page, CROP) / 255 for page in pages()]
     np.testing.assert_allclose(found, [(v.mean(), v.max()) for v in views], atol=1e-5)
     assert found.dtype == np.float32
@@ -49,13 +60,13 @@ def test_oracle_scores_are_those_of_single_views_in_order(batch):
 
 def test_scoring_switches_dropout_and_batch_statistics_off():
     net = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm2d(1), Sums()).train()
-    again = [class_scores(net, pages(), Inference(4), crop=CROP) for _ in range(2)]
+    again = [class_scores(net, central(pages()), Inference(4)) for _ in range(2)]
     assert np.array_equal(*again)
 
 
 def test_errors_no_pages_to_score():
     with pytest.raises(ValueError, match="no pages to classify"):
-        class_scores(Sums(), [], Inference(4), crop=CROP)
+        class_scores(Sums(), central([]), Inference(4))
 
 
 def test_shapes_an_epoch_shows_each_page_once_but_for_the_rest():
@@ -97,10 +108,6 @@ def test_oracle_cross_entropy():
     assert (result.active, result.spread) == (None, None)
 
 
-def test_images_are_tones_between_zero_and_one():
-    assert to_images([np.array([[0, 255]], np.uint8)]).tolist() == [[[[0.0, 1.0]]]]
-
-
 def test_smoke_three_directions_of_lines_are_learned():
     rng = seed_everything(0)
     rows, columns = np.mgrid[:48, :48]
@@ -112,10 +119,12 @@ def test_smoke_three_directions_of_lines_are_learned():
         .astype(np.uint8)
         for k in labels
     ]
-    net = Classifier(Standardize(0.5, 0.2), NarrowResNet(2, last_stride=1), build_pooling("avg"), 3)
+    net = Classifier(
+        Standardize(0.5, 0.2), narrow_resnet(2, last_stride=1), build_pooling("avg"), 3
+    )
 
     def error(net: nn.Module) -> float:
-        scores = class_scores(net, images, Inference(24), crop=CROP)
+        scores = class_scores(net, central(images), Inference(24))
         return 100 * float((scores.argmax(axis=1) != labels).mean())
 
     untrained = error(net)

@@ -9,16 +9,17 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from dgmp.images.patches import PagePatches, PatchStore, PatchWriter
+from dgmp.learning.backbones.resnet import narrow_resnet
 from dgmp.learning.inference import Inference
+from dgmp.learning.inputs import InkPatches, to_images
 from dgmp.learning.loop import fit, seed_everything
-from dgmp.learning.models import DescriptorNet, NarrowResNet, Standardize
+from dgmp.learning.models import DescriptorNet, Standardize
 from dgmp.learning.optimizer import OptimizerSettings, build_optimizer
 from dgmp.learning.triplet import BatchHardTripletLoss
 from dgmp.learning.writer_retrieval import (
     WriterBatches,
     describe_pages,
     retrieval_error,
-    to_images,
     triplet_step,
 )
 from dgmp.metrics import evaluate_retrieval
@@ -27,8 +28,8 @@ from dgmp.pooling.registry import build_pooling
 CPU = torch.device("cpu")
 
 
-def store_of(folder: Path, pages: list[tuple[str, str, np.ndarray]]) -> PatchStore:
-    """A store of (page, writer, ink masks (n, size, size)); pages stay in this order."""
+def patches_of(folder: Path, pages: list[tuple[str, str, np.ndarray]]) -> InkPatches:
+    """Patches of (page, writer, ink masks (n, size, size)); pages stay in this order."""
     files = folder / "some.npy", folder / "some.csv"
     with PatchWriter(*files, size=pages[0][2].shape[-1]) as writer:
         for page, label, ink in pages:
@@ -36,13 +37,13 @@ def store_of(folder: Path, pages: list[tuple[str, str, np.ndarray]]) -> PatchSto
             edges, corners = np.zeros(count, int), np.zeros((count, 2), int)
             bits = np.packbits(ink, axis=-1)
             writer.add(page, label, PagePatches(bits, corners, edges, False, False))
-    return PatchStore(*files)
+    return InkPatches(PatchStore(*files))
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> PatchStore:
+def patches(tmp_path: Path) -> InkPatches:
     rng = np.random.default_rng(0)
-    return store_of(
+    return patches_of(
         tmp_path,
         [
             (name, label, rng.integers(0, 2, (count, 12, 12), dtype=np.uint8))
@@ -64,29 +65,29 @@ class Flat(nn.Module):
 
 
 @pytest.mark.parametrize("batch", [1, 4, 100])
-def test_oracle_page_descriptors_are_means_over_the_pages_patches(store, batch):
-    found = describe_pages(Flat(), store, Inference(batch))
+def test_oracle_page_descriptors_are_means_over_the_pages_patches(patches, batch):
+    found = describe_pages(Flat(), patches, Inference(batch))
     expected = {}
-    for i, page in enumerate(store.pages):
-        expected.setdefault(page, []).append(1.0 - store.read([i])[0].reshape(-1))
+    for i, page in enumerate(patches.pages):
+        expected.setdefault(page, []).append(1.0 - patches.store.read([i])[0].reshape(-1))
     assert sorted(found.pages) == sorted(expected)
-    writers = dict(zip(store.pages, store.labels, strict=True))
+    writers = dict(zip(patches.pages, patches.labels, strict=True))
     for descriptor, page, writer in zip(found.descriptors, found.pages, found.writers, strict=True):
         np.testing.assert_allclose(descriptor, np.mean(expected[page], axis=0), atol=1e-6)
         assert writer == writers[page]
     assert found.descriptors.dtype == np.float32
 
 
-def test_property_pages_are_ordered_by_name_whatever_the_batch(store):
+def test_property_pages_are_ordered_by_name_whatever_the_batch(patches):
     for batch in (1, 5):
-        found = describe_pages(Flat(), store, Inference(batch))
+        found = describe_pages(Flat(), patches, Inference(batch))
         assert found.pages.tolist() == ["p1", "p2", "p5", "p9"]
         assert found.writers.tolist() == ["a", "a", "c", "b"]
 
 
-def test_describing_switches_dropout_and_batch_statistics_off(store):
+def test_describing_switches_dropout_and_batch_statistics_off(patches):
     net = nn.Sequential(nn.Dropout(0.9), Flat()).train()
-    again = [describe_pages(net, store, Inference(4)).descriptors for _ in range(2)]
+    again = [describe_pages(net, patches, Inference(4)).descriptors for _ in range(2)]
     assert np.array_equal(*again)
 
 
@@ -94,25 +95,25 @@ def test_oracle_retrieval_error(tmp_path):
     dark, light = np.ones((1, 8, 8), np.uint8), np.zeros((1, 8, 8), np.uint8)
     half = np.tile(np.eye(2, dtype=np.uint8), (1, 4, 4))
     # On the line 0 - 32 - 64: "a" finds its own page second from one side, "b" has one page.
-    store = store_of(tmp_path, [("1", "a", light), ("2", "b", half), ("3", "a", dark)])
-    assert retrieval_error(Flat(), store, Inference(2)) == pytest.approx(50)
+    patches = patches_of(tmp_path, [("1", "a", light), ("2", "b", half), ("3", "a", dark)])
+    assert retrieval_error(Flat(), patches, Inference(2)) == pytest.approx(50)
 
 
 def test_errors_no_patches(tmp_path):
     with PatchWriter(tmp_path / "some.npy", tmp_path / "some.csv", size=8):
         pass
-    empty = PatchStore(tmp_path / "some.npy", tmp_path / "some.csv")
+    empty = InkPatches(PatchStore(tmp_path / "some.npy", tmp_path / "some.csv"))
     with pytest.raises(ValueError, match="no patches to describe"):
         describe_pages(Flat(), empty, Inference(2))
 
 
-def batches(store: PatchStore, **changes) -> WriterBatches:
+def batches(inputs: InkPatches, **changes) -> WriterBatches:
     wanted = {"writers": 3, "patches": 2, "batches": 4, "rng": np.random.default_rng(0)} | changes
-    return WriterBatches(store, **wanted)
+    return WriterBatches(inputs, **wanted)
 
 
-def test_shapes_of_batches(store):
-    drawn = list(batches(store)())
+def test_shapes_of_batches(patches):
+    drawn = list(batches(patches)())
     assert len(drawn) == 4
     for images, labels in drawn:
         assert images.shape == (6, 1, 12, 12)
@@ -121,30 +122,29 @@ def test_shapes_of_batches(store):
         assert Counter(labels.tolist()) == {0: 2, 1: 2, 2: 2}
 
 
-def test_property_images_belong_to_their_writers(store):
-    names = np.unique(store.labels)
-    pixels = {
-        image.numpy().tobytes(): i for i, image in enumerate(to_images(store.read(slice(None))))
-    }
-    for images, labels in batches(store)():
+def test_property_images_belong_to_their_writers(patches):
+    names = np.unique(patches.labels)
+    images = to_images(patches.store.read(slice(None)))
+    pixels = {image.numpy().tobytes(): i for i, image in enumerate(images)}
+    for images, labels in batches(patches)():
         for image, label in zip(images, labels, strict=True):
-            assert store.labels[pixels[image.numpy().tobytes()]] == names[label]
+            assert patches.labels[pixels[image.numpy().tobytes()]] == names[label]
 
 
-def test_number_of_batches_that_the_patches_fill(store):
-    assert len(list(batches(store, batches=None)())) == 13 // 6
+def test_number_of_batches_that_the_patches_fill(patches):
+    assert len(list(batches(patches, batches=None)())) == 13 // 6
     # The authors' loop: another batch while fewer than all patches are counted after it.
     for size, expected in ((12, 1), (13, 1), (4, 3)):
         count = drawn = 0
-        while count + size < len(store):
+        while count + size < len(patches.labels):
             count, drawn = count + size, drawn + 1
-        found = batches(store, batches=None, writers=2, patches=size // 2)
+        found = batches(patches, batches=None, writers=2, patches=size // 2)
         assert len(list(found())) == max(1, drawn) == expected
-    assert len(list(batches(store, batches=None, patches=50)())) == 1
+    assert len(list(batches(patches, batches=None, patches=50)())) == 1
 
 
-def test_property_batches_repeat_with_the_seed_and_go_on_within_a_run(store):
-    one, other = batches(store), batches(store)
+def test_property_batches_repeat_with_the_seed_and_go_on_within_a_run(patches):
+    one, other = batches(patches), batches(patches)
     epochs = [[x.numpy().tobytes() for x, _ in one()] for _ in range(2)]
     assert epochs[0] == [x.numpy().tobytes() for x, _ in other()]
     assert epochs[0] != epochs[1]
@@ -168,20 +168,20 @@ def stripes(rng: np.random.Generator, count: int, writer: str) -> np.ndarray:
 def test_smoke_two_directions_of_stripes_are_learned(tmp_path):
     rng = seed_everything(0)
     pages = [(f"{w}{n}", w, stripes(rng, 4, w)) for n in range(6) for w in "ab"]
-    store = store_of(tmp_path, pages)
-    net = DescriptorNet(Standardize(0.5, 0.5), NarrowResNet(2), build_pooling("dgmp"))
-    untrained = retrieval_error(net, store, Inference(16))
+    patches = patches_of(tmp_path, pages)
+    net = DescriptorNet(Standardize(0.5, 0.5), narrow_resnet(2), build_pooling("dgmp"))
+    untrained = retrieval_error(net, patches, Inference(16))
     history = fit(
         net,
         build_optimizer(net, OptimizerSettings(0.003, 0.00001)),
         epochs=12,
         decay_start=12,
-        batches=batches(store, writers=2, patches=8, batches=3, rng=rng),
+        batches=batches(patches, writers=2, patches=8, batches=3, rng=rng),
         step=partial(triplet_step, BatchHardTripletLoss(0.2)),
-        validate=lambda net: retrieval_error(net, store, Inference(16)),
+        validate=lambda net: retrieval_error(net, patches, Inference(16)),
         accelerator=Accelerator(cpu=True),
     )
-    assert retrieval_error(net, store, Inference(16)) == history.best_error
+    assert retrieval_error(net, patches, Inference(16)) == history.best_error
     assert history.best_error < min(5, untrained)
     assert untrained > 15
     row = history.epochs[0]
@@ -189,9 +189,9 @@ def test_smoke_two_directions_of_stripes_are_learned(tmp_path):
     assert row.spread > 0
 
 
-def test_retrieval_error_by_the_cosine(store):
-    described = describe_pages(Flat(), store, Inference(4))
+def test_retrieval_error_by_the_cosine(patches):
+    described = describe_pages(Flat(), patches, Inference(4))
     for distance in ("sqeuclidean", "cosine"):
         scores = evaluate_retrieval(described.descriptors, described.writers, distance=distance)
-        found = retrieval_error(Flat(), store, Inference(4), distance=distance)
+        found = retrieval_error(Flat(), patches, Inference(4), distance=distance)
         assert found == 100 - scores.mean_average_precision

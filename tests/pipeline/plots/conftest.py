@@ -1,5 +1,7 @@
 """The made-up project with all that figures are drawn from."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,9 @@ from safetensors.torch import save_file
 
 from dgmp.encoding import VLAD, PowerNorm, cosine_distances, save
 from dgmp.images.reading import write_bilevel
-from dgmp.learning.models import DescriptorNet, Standardize, build_backbone
+from dgmp.learning.backbones.base import Backbone
+from dgmp.learning.backbones.registry import build_backbone
+from dgmp.learning.models import DescriptorNet, Standardize, trained_state
 from dgmp.pooling.layers import DGMP
 from pipeline.evaluation.comparison_tests import Comparison
 from pipeline.evaluation.systems import system_cell
@@ -16,13 +20,21 @@ from pipeline.shared.page_lists import Page, write_pages
 from pipeline.shared.settings.systems import STEPS
 from pipeline.systems.local_store import LocalStore, write_store
 
-CELL, PATCH = "writers-dgmp-1k-m01", 32
+CELL, PATCH, TRAINABLE = "writers-dgmp-1k-m01", 32, 2
+
+
+def starting_network() -> Backbone:
+    torch.manual_seed(0)
+    return build_backbone("narrow", 2, last_stride=1)
 
 
 def tiny_network() -> DescriptorNet:
-    torch.manual_seed(0)
-    backbone = build_backbone("narrow", 2, last_stride=1)
-    return DescriptorNet(Standardize(0.8, 0.4), backbone, DGMP(123.0)).eval()
+    """A trained network: its last blocks are not those that it started with."""
+    trunk, tail = starting_network().split(TRAINABLE)
+    for weight in tail.parameters():
+        torch.nn.init.normal_(weight, std=0.2)
+    preparation = torch.nn.Sequential(Standardize(0.8, 0.4), trunk)
+    return DescriptorNet(preparation, tail, DGMP(123.0)).eval()
 
 
 @pytest.fixture
@@ -89,9 +101,16 @@ def described(pages):
 @pytest.fixture
 def pages(project):
     """The project with the pages of its predictions, grey and binary, and a network's weights."""
-    project.set("profiles.scribes.backbone.width", 2)
+    project.set("profiles.scribes.backbone", {"name": "narrow", "width": 2})
     project.set("profiles.scribes.patches.size", PATCH)
-    save_file(tiny_network().state_dict(), project.run(CELL, "seed0.safetensors"))
+    project.set("profiles.scribes.writers.last_stride", 1)
+    project.set("profiles.scribes.writers.trainable", TRAINABLE)
+    save_file(trained_state(tiny_network()), project.run(CELL, "seed0.safetensors"))
+    (project.data / "weights").mkdir()
+    save_file(starting_network().state_dict(), project.data / "weights/backbone.safetensors")
+    (project.data / "patches/writers").mkdir(parents=True)
+    summary = json.dumps({"mean": 0.8, "sd": 0.4, "size": PATCH})
+    (project.data / "patches/writers/summary.json").write_text(summary, encoding="utf-8")
     rng = np.random.default_rng(0)
     for task, name in (
         ("writers", "writers-avg-m01"),

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from dgmp.analysis.weight_map import weight_map
-from dgmp.learning.writer_retrieval import to_images
+from dgmp.learning.inputs import to_images
 from dgmp.pooling.layers import DGMP
 from pipeline.plots import weight_maps
 from pipeline.plots.page_thumbnails import find_cell

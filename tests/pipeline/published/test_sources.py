@@ -24,7 +24,7 @@ def test_oracle_the_paper_s_numbers_of_pages():
 
 def test_property_lists_and_weights_are_pinned_and_https_comes_first():
     sources = load_sources(FILE)
-    for name in [*sources.lists, sources.weights]:
+    for name in [*sources.lists, *sources.weights.values()]:
         assert sources.files[name].checksum, name
         assert sources.files[name].bytes, name
     for file in sources.files.values():
@@ -41,7 +41,7 @@ def test_property_lists_and_weights_are_pinned_and_https_comes_first():
         ("files.ICFHR2016_CLaMM_task1.zip", "url", "https://x/y", "unknown key; allowed here: "),
         ("files.ICFHR2016_CLaMM_task1.zip", "origin", "nobody", "'nobody' is not one of origins"),
         ("files.ICFHR2016_CLaMM_task1.zip", "folder", None, "needs the name of its top folder"),
-        (None, "weights", "x.pth", "'x.pth' is used, but not one of files"),
+        (None, "weights", {"resnet50": "x.pth"}, "'x.pth' is used, but not one of files"),
         ("sets.scripts_a", "classes", ["Caroline"], "pages_per_label needs a number for each"),
     ],
 )

@@ -112,7 +112,7 @@ def test_an_untrained_run_is_the_starting_network(params):
     chosen = params.untrained["writers-avg-untrained"]
     start = Run("start", chosen, params.poolings[chosen.pooling], 0, trained=False)
     train_cell(params, [start], Path("out"))
-    weights = load_file("data/scribes/pretrain/weights.safetensors")
+    weights = load_file("data/scribes/weights/backbone.safetensors")
     state = load_file("out/seed0.safetensors")
     assert all(torch.equal(state[f"backbone.{key}"], value) for key, value in weights.items())
     assert len(pd.read_csv("out/curves.csv")) == 0

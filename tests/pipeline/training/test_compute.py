@@ -7,7 +7,8 @@ import torch
 from accelerate.state import AcceleratorState
 from torch import nn
 
-from dgmp.learning.models import DescriptorNet, NarrowResNet, ResNet50, Standardize
+from dgmp.learning.backbones.resnet import narrow_resnet, resnet50
+from dgmp.learning.models import DescriptorNet, Standardize
 from dgmp.learning.processes import ALONE, Processes
 from dgmp.pooling.registry import build_pooling
 from pipeline.shared.settings.training import Compute
@@ -19,7 +20,7 @@ PLAIN = {"precision": "fp32", "channels_last": False, "compile": False}
 
 def network() -> DescriptorNet:
     torch.manual_seed(0)
-    return DescriptorNet(Standardize(0.5, 0.5), NarrowResNet(2), build_pooling("dgmp"))
+    return DescriptorNet(Standardize(0.5, 0.5), narrow_resnet(2), build_pooling("dgmp"))
 
 
 def computing(**changes: Any) -> Compute:
@@ -33,7 +34,7 @@ def test_property_weights_keep_names_and_values(changes):
     assert list(after.state_dict()) == list(before.state_dict())
 
 
-@pytest.mark.parametrize("backbone", [partial(NarrowResNet, 2), ResNet50])
+@pytest.mark.parametrize("backbone", [partial(narrow_resnet, 2), resnet50])
 @pytest.mark.parametrize("wanted", [True, False])
 def test_activations_lie_in_memory_as_wanted(backbone, wanted):
     net = nn.Sequential(backbone())
@@ -62,7 +63,7 @@ def check_bf16() -> None:
     plain = network().eval()
     mixed = accelerator.prepare(network()).eval()
     inner: list[torch.dtype] = []
-    mixed.backbone.stem[0].register_forward_hook(lambda m, x, y: inner.append(y.dtype))
+    mixed.backbone.blocks[0][0].register_forward_hook(lambda m, x, y: inner.append(y.dtype))
     pooled: list[torch.dtype] = []
     mixed.pooling.register_forward_pre_hook(lambda m, x: pooled.append(x[0].dtype))
     images = torch.rand(4, 1, 64, 64)

@@ -82,6 +82,7 @@ def test_property_fingerprints_differ_by_every_setting_of_the_run(params):
     other: dict[str, Any] = {"distance": "cosine", "mining": "all-positives", "reduction": "sum"}
     other |= {"writers_per_batch": 5, "patches_per_writer": 5, "tested_model": "final"}
     other |= dict.fromkeys(("keep_pooling_multiplier", "standardize", "normalize"), False)
+    other["redraw_validation"] = True
     schedule = params.active.writers.model_dump()
     for key in Writers.model_fields.keys() - {"seeds"}:
         changes[f"profile.writers.{key}"] = other.get(key, 1 if schedule.get(key) == 2 else 2)
@@ -104,7 +105,7 @@ def test_property_what_does_not_change_a_run_does_not_change_its_fingerprint(par
 @pytest.mark.parametrize(
     ("file", "changes"),
     [
-        ("data/scribes/pretrain/weights.safetensors", "data"),
+        ("data/scribes/weights/backbone.safetensors", "data"),
         ("data/scribes/patches/writers/train.npy", "data"),
         ("data/scribes/patches/writers/test.csv", "data"),
         ("data/scribes/patches/writers/summary.json", "data"),
@@ -112,6 +113,7 @@ def test_property_what_does_not_change_a_run_does_not_change_its_fingerprint(par
         ("dgmp/learning/loop.py", "code"),
         ("dgmp/pooling/new/layer.py", "code"),
         ("pipeline/training/run.py", "code"),
+        ("pipeline/inputs/network.py", "code"),
         ("pipeline/training/cell.py", None),
         ("dgmp/analysis/bootstrap.py", None),
         ("pipeline/shared/settings/training.py", None),
@@ -121,9 +123,10 @@ def test_digests_are_of_data_starting_weights_and_code(params, file, changes):
     path, patches = Path(file), Path("data/scribes/patches/writers")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
-    before = digests(params, patches)
+    files = sorted(patches.iterdir())
+    before = digests(params, files)
     path.write_bytes(path.read_bytes() + b"x")
-    after = digests(params, patches)
+    after = digests(params, files)
     assert {key for key in before if before[key] != after[key]} == ({changes} - {None})
 
 
@@ -176,7 +179,12 @@ OLD_ONE_NOT_REMOVED = (BEFORE, shutil, "rmtree", lambda path, *_: named(path, "e
 # Validation comes by the same way as the prediction.
 IN_PREDICTION = [
     (BEFORE, writer_retrieval, "describe_pages", lambda *_: True),
-    (BEFORE, script_classification, "class_scores", lambda _, pages: "test" in str(pages.pages)),
+    (
+        BEFORE,
+        script_classification,
+        "class_scores",
+        lambda _, inputs, __: "test" in str(inputs.pages),
+    ),
 ]
 MOMENTS = {
     "between epochs": (2, BETWEEN_EPOCHS),
@@ -274,7 +282,7 @@ def change_setting() -> None:
 
 def change_data() -> None:
     file = Path("data/scribes/patches/writers/summary.json")
-    file.write_text(json.dumps({"mean": 0.7, "sd": 0.4}), encoding="utf-8")
+    file.write_text(json.dumps({"mean": 0.7, "sd": 0.4, "size": 32}), encoding="utf-8")
 
 
 def change_code() -> None:

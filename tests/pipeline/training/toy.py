@@ -16,7 +16,7 @@ from safetensors.torch import load, save_file
 
 from dgmp.images.pages import write_pages
 from dgmp.images.patches import PagePatches, PatchWriter
-from dgmp.learning.models import NarrowResNet
+from dgmp.learning.backbones.resnet import narrow_resnet
 from pipeline.shared.provenance import read_records
 from pipeline.shared.settings.params import Params, load_params
 from pipeline.training.run import Run
@@ -32,6 +32,8 @@ def toy_settings(epochs: int = 4, **profile: Any) -> dict[str, Any]:
     toy = settings["profiles"]["scribes"]
     toy |= {"workers": 1, "backbone": {"name": "narrow", "width": WIDTH}} | profile
     schedule = {"epochs": epochs, "decay_start": epochs // 2}
+    # All of the network is trained, on images.
+    schedule |= {"last_stride": 1, "trainable": None}
     batch = {"steps_per_epoch": 2, "writers_per_batch": 2, "patches_per_writer": 2}
     toy["writers"] |= schedule | batch | {"evaluation_batch": 16}
     toy["scripts_a"] |= schedule | {"batch_size": 4, "crop": 32, "evaluation_batch": 4}
@@ -73,11 +75,11 @@ def write_data() -> None:
         ]
         write_pages(target.with_suffix(".raw"), target.with_suffix(".csv"), pages)
     for task in ("writers", "scripts_a"):
-        summary = json.dumps({"mean": 0.8, "sd": 0.4})
+        summary = json.dumps({"mean": 0.8, "sd": 0.4, "size": 32})
         (data / "patches" / task / "summary.json").write_text(summary, encoding="utf-8")
-    (data / "pretrain").mkdir()
+    (data / "weights").mkdir()
     torch.manual_seed(0)
-    save_file(NarrowResNet(WIDTH).state_dict(), data / "pretrain/weights.safetensors")
+    save_file(narrow_resnet(WIDTH).state_dict(), data / "weights/backbone.safetensors")
 
 
 def start_stage(folder: Path, settings: dict[str, Any], **environment: str) -> subprocess.Popen:

@@ -5,7 +5,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -13,6 +13,7 @@ from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 from dvc.utils.serialize import modify_yaml
 
+from pipeline.shared.settings.base import Task
 from pipeline.shared.settings.layers import SHARED, with_defaults, with_protocol
 from pipeline.shared.settings.params import Params, ParamsError, load_params
 
@@ -58,8 +59,9 @@ def test_the_papers_values(load):
     """Section IV of the paper, and where it is silent the authors' code."""
     params = load("paper")
     profile = params.active
-    # IV-C: ResNet-50, pretrained on ImageNet.
-    assert (profile.backbone.name, profile.pretrain.source) == ("resnet50", "imagenet")
+    # IV-C: ResNet-50, pretrained on ImageNet, all of it trained.
+    assert profile.backbone.name == "resnet50"
+    assert {profile.schedule(task).trainable for task in get_args(Task)} == {None}
     # IV-C.1: patches of 400 x 400, stride 256, overlapping at test time too; Canny, 2000.
     patches = profile.patches
     assert (patches.size, patches.stride, patches.threshold) == (400, 256, 2000)
@@ -273,7 +275,7 @@ def test_dvc_reruns_what_an_overlay_touches(tmp_path, profile, protocol):
             params = [dep for dep in stage.deps if isinstance(dep, ParamsDependency)]
             keys = {key for dep in params for key in dep.params}
             # The same under all protocols: what comes before patches.
-            early = stage.name in ("acquire", "binarize", "pretrain")
+            early = stage.name in ("acquire", "binarize", "weights")
             # What reads scores depends on the protocol by way of the stages before.
             late = {"evaluate", "compare", "tables", "figures", "report", "metrics"}
             expected = set() if early else {f"protocols.{protocol}"}

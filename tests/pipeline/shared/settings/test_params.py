@@ -106,7 +106,11 @@ def test_errors_are_one_line_with_the_key_and_what_is_allowed(load, key, value, 
             "untrained.scripts-a-avg: the name is taken by one of cells",
         ),
         ("profiles.scribes.acquire.source", "web", "profiles.scribes.acquire"),
-        ("profiles.scribes.pretrain.source", "web", "profiles.scribes.pretrain"),
+        (
+            "profiles.scribes.scripts_a.views",
+            None,
+            "profiles.scribes.scripts_a: views must be a number where trainable is one",
+        ),
         # The same run twice would halve the deviation in the tables.
         ("defaults.writers.seeds", [0, 0], "defaults.writers.seeds"),
         ("defaults.writers.seeds", [0, -1], "defaults.writers.seeds"),

@@ -1,0 +1,1 @@
+"""Starting weights of the backbones, apart from what else is published: they need networks."""
