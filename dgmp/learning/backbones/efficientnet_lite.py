@@ -63,30 +63,30 @@ class InvertedBottleneck(nn.Module):
         return x + y if self.residual else y
 
 
-class SamePadding(nn.Module):
-    """Zeros around an image, so that a convolution gives ceil(side / stride) cells."""
-
-    def __init__(self, kernel: int, stride: int) -> None:
-        super().__init__()
-        self.kernel, self.stride = kernel, stride
+class SamePaddedConv2d(nn.Conv2d):
+    """A convolution with zeros around the image, so that it gives ceil(side / stride) cells."""
 
     def forward(self, x: Tensor) -> Tensor:
-        missing = [
-            max(0, (-(-side // self.stride) - 1) * self.stride + self.kernel - side)
-            for side in (x.shape[-1], x.shape[-2])
+        padding = [
+            part
+            for axis in (1, 0)
+            for part in self._missing(x.shape[axis - 2], self.kernel_size[axis], self.stride[axis])
         ]
-        return pad(x, [part for total in missing for part in (total // 2, total - total // 2)])
+        return super().forward(pad(x, padding))
+
+    @staticmethod
+    def _missing(side: int, kernel: int, stride: int) -> tuple[int, int]:
+        total = max(0, (-(-side // stride) - 1) * stride + kernel - side)
+        return total // 2, total - total // 2
 
 
 def _convolution(
     channels: int, out: int, kernel: int, *, stride: int = 1, groups: int = 1
 ) -> list[nn.Module]:
-    # With stride 1 the padding is even on both sides, and the convolution's own.
-    own = kernel // 2 if stride == 1 else 0
-    padding = [SamePadding(kernel, stride)] if stride > 1 else []
-    return [
-        *padding,
-        nn.Conv2d(channels, out, kernel, stride, own, groups=groups, bias=False),
-        nn.BatchNorm2d(out, eps=1e-3, momentum=0.01),
-        nn.ReLU6(inplace=True),
-    ]
+    convolution = (
+        SamePaddedConv2d(channels, out, kernel, stride, groups=groups, bias=False)
+        if stride > 1
+        # With stride 1 the padding is even on both sides, and the convolution's own.
+        else nn.Conv2d(channels, out, kernel, padding=kernel // 2, groups=groups, bias=False)
+    )
+    return [convolution, nn.BatchNorm2d(out, eps=1e-3, momentum=0.01), nn.ReLU6(inplace=True)]
