@@ -1,0 +1,41 @@
+"""A network whose class inherits from a mixin first, and that can be copied and pickled."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from torch import nn
+
+
+class Mixin:
+    """First base of a class that is made at run time.
+
+    A method of the class, unlike one set on the instance, is the copy's own after `copy.deepcopy`,
+    and each replica's own in `nn.DataParallel`.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _blank, type(self).__bases__, self.__getstate__()
+
+
+def inherit(model: nn.Module, mixin: type[Mixin]) -> None:
+    """Let the network's class inherit from the mixin first, unless it does."""
+    if not isinstance(model, mixin):
+        model.__class__ = _subclass(mixin, type(model))
+
+
+def own_class(model: nn.Module) -> type:
+    """The class that the network had before `inherit`."""
+    return type(model).__bases__[1] if isinstance(model, Mixin) else type(model)
+
+
+@cache
+def _subclass(mixin: type[Mixin], network: type[nn.Module]) -> type[nn.Module]:
+    own = {"__module__": mixin.__module__, "__doc__": network.__doc__}
+    return type(f"Pooled{network.__name__}", (mixin, network), own)
+
+
+def _blank(mixin: type[Mixin], network: type[nn.Module]) -> nn.Module:
+    cls = _subclass(mixin, network)
+    return cls.__new__(cls)
