@@ -35,43 +35,49 @@ def huggingface_place(model: nn.Module) -> MapPlace | TokenPlace:
     Raises:
         ValueError: the network pools in another way, or its classifier reads the class token.
     """
-    base: nn.Module = getattr(model, "base_model", model)
+    base, start = _base(model)
     name = type(base).__name__
-    prefix = "" if base is model else f"{model.base_model_prefix}."
     for path in ("pooler.pooler", "pooler"):
-        module = submodule(base, path)
-        if isinstance(module, MapPooling) or _pools_a_map(module):
-            place = map_place(model, prefix + path)
-            return place
+        if _pools_a_map(submodule(base, path)):
+            return map_place(model, start + path)
+    path = f"{start}pooling"
     if name in MAPS:
-        return MapPlace(
-            f"{prefix}pooling", "a mean in forward", lambda adapter: _hook(base, adapter)
-        )
+        return MapPlace(path, "a mean in forward", partial(_hook, base))
     pooler = submodule(base, "pooling") or submodule(base, "pooler")
-    if base is not model and pooler is None:
+    if pooler is None and base is not model:
         raise ValueError(
             f"{type(model).__name__} classifies tokens that it reads in its own forward; use "
             f"{name}, and a classifier on its pooler_output"
         )
     if name not in TOKENS and not hasattr(base, "pooler"):
         raise ValueError(
-            f"{name} has no module pooler, and is none of those known "
+            f"{name} of transformers has no module pooler, and is none of those known "
             f"({', '.join([*MAPS, *TOKENS])}); call the layer, or "
             "dgmp.integrations.TokenPooling, on its last_hidden_state"
         )
     embeddings = getattr(base, "embeddings", None)
-    present = [getattr(embeddings, parameter, None) for parameter in PREFIXES]
+    tokens = [getattr(embeddings, parameter, None) for parameter in PREFIXES]
     return TokenPlace(
-        f"{prefix}pooling",
-        description(pooler) if pooler is not None else "the class token",
-        lambda adapter: _hook(base, adapter),
-        prefix_tokens=sum(p.shape[1] for p in present if isinstance(p, Tensor)),
-        followers=() if base is model else tuple(model.children()),
+        path,
+        "the class token" if pooler is None else description(pooler),
+        partial(_hook, base),
+        prefix_tokens=sum(token.shape[1] for token in tokens if isinstance(token, Tensor)),
+        followers=tuple(child for child in model.children() if base not in (model, child)),
     )
 
 
+def _base(model: nn.Module) -> tuple[nn.Module, str]:
+    """The network under a classifier, or the model itself; and its path with a dot."""
+    prefix = getattr(model, "base_model_prefix", "")
+    base = submodule(model, prefix) if prefix else None
+    if base is None or type(model).__name__ in MAPS + TOKENS:
+        return model, ""
+    return base, f"{prefix}."
+
+
 def _pools_a_map(module: nn.Module | None) -> bool:
-    return type(module).__module__ == "torch.nn.modules.pooling"
+    """Whether it is PyTorch's, or an adapter: poolers of tokens are classes of transformers."""
+    return type(module).__module__ == "torch.nn.modules.pooling" or isinstance(module, MapPooling)
 
 
 def _hook(base: nn.Module, adapter: nn.Module) -> None:

@@ -97,7 +97,7 @@ def description(module: nn.Module) -> str:
     """The name of what pools, and how many parameters go with it."""
     pools = module.pooling if isinstance(module, MapPooling | TokenPooling) else module
     lost = sum(p.numel() for p in module.parameters())
-    return type(pools).__name__ + (f" with {lost} parameters" if lost else "")
+    return type(pools).__name__ + (f" (parameters: {lost})" if lost else "")
 
 
 def submodule(model: nn.Module, path: str) -> nn.Module | None:

@@ -54,8 +54,9 @@ def timm_place(model: nn.Module) -> MapPlace | TokenPlace:
             ),
         )
     raise ValueError(
-        f"{type(model).__name__} of timm pools inside its forward_head, with no module that could "
-        "be replaced: call the layer, or dgmp.integrations.TokenPooling, on model.forward_features"
+        f"{type(model).__name__} of timm has no module global_pool, head.global_pool or attn_pool "
+        "that could be replaced: call the layer, or dgmp.integrations.TokenPooling, on the result "
+        "of its forward_features"
     )
 
 
