@@ -22,11 +22,12 @@ class MapPooling(nn.Module):
     Args:
         name: One of `dgmp.POOLINGS`.
         channels_last: Whether the map is (B, *spatial, D).
-        flatten: Whether the output is (B, D); if not, it keeps the spatial axes with length 1.
+        kept_axes: How many spatial axes the output has, of length 1: 0 for (B, D), or as many as
+            the input.
         settings: Keyword arguments of the layer.
 
     Examples:
-        >>> pool = MapPooling("dgmp", flatten=False, lambda_init=5.0)
+        >>> pool = MapPooling("dgmp", kept_axes=2, lambda_init=5.0)
         >>> pool(torch.rand(2, 8, 3, 3)).shape
         torch.Size([2, 8, 1, 1])
     """
@@ -36,21 +37,18 @@ class MapPooling(nn.Module):
         name: str,
         *,
         channels_last: bool = False,
-        flatten: bool = True,
+        kept_axes: int = 0,
         **settings: float | bool | None,
     ) -> None:
         super().__init__()
         self.pool_type = name
-        self.flatten = flatten
+        self.kept_axes = kept_axes
         self.pooling: GlobalPooling = build_pooling(name, channels_last=channels_last, **settings)
 
     def forward(self, x: Tensor) -> Tensor:
         pooled: Tensor = self.pooling(x)
-        if self.flatten:
-            return pooled
-        first = 1 if self.pooling.channels_last else 2
-        for axis in range(first, first + x.ndim - 2):
-            pooled = pooled.unsqueeze(axis)
+        for _ in range(self.kept_axes):
+            pooled = pooled.unsqueeze(1 if self.pooling.channels_last else -1)
         return pooled
 
     def feat_mult(self) -> int:
@@ -62,7 +60,7 @@ class MapPooling(nn.Module):
         return False
 
     def extra_repr(self) -> str:
-        return f"flatten={self.flatten}"
+        return f"kept_axes={self.kept_axes}"
 
 
 class TokenPooling(nn.Module):

@@ -24,7 +24,7 @@ class MapPlace:
         path: Of the module that is to pool.
         replaced: What pools there now.
         channels_last: Whether the map is (B, *spatial, D).
-        flatten: Whether what follows takes (B, D), not spatial axes of length 1.
+        kept_axes: How many spatial axes, of length 1, what follows takes; 0 for (B, D).
         install: Puts the adapter into the network.
     """
 
@@ -32,7 +32,7 @@ class MapPlace:
     replaced: str
     install: Callable[[nn.Module], None]
     channels_last: bool = False
-    flatten: bool = True
+    kept_axes: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def map_place(model: nn.Module, path: str) -> MapPlace:
         description(module),
         lambda adapter: set_submodule(model, path, adapter),
         channels_last=shape in CHANNELS_LAST,
-        flatten=len(shape) == 2,
+        kept_axes=len(shape) - 2,
     )
 
 

@@ -83,7 +83,7 @@ def replace_pooling(
                 f"be 'out', got {class_token!r}"
             )
         module = MapPooling(
-            name, channels_last=place.channels_last, flatten=place.flatten, **settings
+            name, channels_last=place.channels_last, kept_axes=place.kept_axes, **settings
         )
     else:
         if class_token == "apart":

@@ -98,7 +98,7 @@ class _VisionTransformer(Mixin):
 
     def forward(self, x: Tensor) -> Any:
         patches = self._process_input(x)
-        tokens = torch.cat([self.class_token.expand(len(patches), -1, -1), patches], dim=1)
+        tokens = torch.cat([self.class_token.expand(patches.shape[0], -1, -1), patches], dim=1)
         return self.heads(self.token_pooling(self.encoder(tokens)))
 
 
