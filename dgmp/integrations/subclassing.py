@@ -31,11 +31,11 @@ def own_class(model: nn.Module) -> type:
 
 
 @cache
-def _subclass(mixin: type[Mixin], network: type[nn.Module]) -> type[nn.Module]:
+def _subclass(mixin: type, network: type) -> Any:
     own = {"__module__": mixin.__module__, "__doc__": network.__doc__}
     return type(f"Pooled{network.__name__}", (mixin, network), own)
 
 
-def _blank(mixin: type[Mixin], network: type[nn.Module]) -> nn.Module:
+def _blank(mixin: type, network: type) -> Any:
     cls = _subclass(mixin, network)
     return cls.__new__(cls)

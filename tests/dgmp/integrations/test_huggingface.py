@@ -102,7 +102,7 @@ def test_a_classifier_gets_what_is_pooled(name: str) -> None:
     torch.testing.assert_close(model.classifier(pooled), scores)
     (scores * torch.randn(5)).sum().backward()
     assert done.module.pooling.lambda_.grad.abs() > 0
-    with pytest.raises(ValueError, match="has no class token|has a Linear behind its pooling"):
+    with pytest.raises(ValueError, match=r"has no class token|has a Linear behind its pooling"):
         replace_pooling(model, "dgmp", class_token="apart")
 
 
