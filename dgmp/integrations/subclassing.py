@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from torch import nn
@@ -30,10 +29,16 @@ def own_class(model: nn.Module) -> type:
     return type(model).__bases__[1] if isinstance(model, Mixin) else type(model)
 
 
-@cache
+_SUBCLASSES: dict[tuple[type, type], Any] = {}
+
+
 def _subclass(mixin: type, network: type) -> Any:
-    own = {"__module__": mixin.__module__, "__doc__": network.__doc__}
-    return type(f"Pooled{network.__name__}", (mixin, network), own)
+    """The one class of these bases, so that copies are of the same."""
+    if (mixin, network) not in _SUBCLASSES:
+        own = {"__module__": mixin.__module__, "__doc__": network.__doc__}
+        made = type(f"Pooled{network.__name__}", (mixin, network), own)
+        _SUBCLASSES[mixin, network] = made
+    return _SUBCLASSES[mixin, network]
 
 
 def _blank(mixin: type, network: type) -> Any:

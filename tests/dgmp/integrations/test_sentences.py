@@ -100,8 +100,10 @@ def test_a_sentence_transformer_is_encoded_trained_saved_and_loaded(
     sentence_transformer.save(str(tmp_path / "saved"))
     saved = json.loads((tmp_path / "saved/modules.json").read_text(encoding="utf-8"))
     assert saved[1]["type"].endswith("SentencePooling")
-    # Leave to import a module that is not sentence-transformers' own.
-    loaded = SentenceTransformer(str(tmp_path / "saved"), device="cpu", trust_remote_code=True)
+    # Leave to import a module that is not sentence-transformers' own, and not to ask the Hub.
+    loaded = SentenceTransformer(
+        str(tmp_path / "saved"), device="cpu", trust_remote_code=True, local_files_only=True
+    )
     assert loaded[1].pooling.value == 7
     assert not loaded[1].include_prompt
     torch.testing.assert_close(
