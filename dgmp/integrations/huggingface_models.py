@@ -41,9 +41,16 @@ def huggingface_place(model: nn.Module) -> MapPlace | TokenPlace:
         if _pools_a_map(submodule(base, path)):
             return map_place(model, start + path)
     path = f"{start}pooling"
+    pooler = submodule(base, "pooling")
+    if pooler is None:
+        pooler = submodule(base, "pooler")
+    elif not isinstance(pooler, MapPooling | TokenPooling):
+        raise ValueError(
+            f"{name} of transformers has a module pooling, the name that the adapter would take; "
+            "call the layer, or dgmp.integrations.TokenPooling, on its last_hidden_state"
+        )
     if name in MAPS:
         return MapPlace(path, "a mean in forward", partial(_hook, base))
-    pooler = submodule(base, "pooling") or submodule(base, "pooler")
     if pooler is None and base is not model:
         raise ValueError(
             f"{type(model).__name__} classifies tokens that it reads in its own forward; use "
@@ -82,7 +89,7 @@ def _pools_a_map(module: nn.Module | None) -> bool:
 
 def _hook(base: nn.Module, adapter: nn.Module) -> None:
     """Register the adapter as `pooling`, and what calls it, unless that was done before."""
-    if submodule(base, "pooling") is None:
+    if not isinstance(submodule(base, "pooling"), MapPooling | TokenPooling):
         names = list(signature(base.forward).parameters)
         position = names.index("attention_mask") if "attention_mask" in names else None
         own = not hasattr(base, "pooler")

@@ -25,6 +25,7 @@ CONFIGS = {
     "Beit": VIT,
     "Bert": {**TRANSFORMER, "vocab_size": 20},
     "ConvNext": {**STAGES, "num_stages": 2},
+    "DINOv3ViT": {**VIT, "num_register_tokens": 3},
     "DeiT": VIT,
     "Dinov2": VIT,
     "Dinov2WithRegisters": {**VIT, "num_register_tokens": 3},
@@ -40,7 +41,7 @@ CONFIGS = {
     "ViT": VIT,
 }
 MAPS = ("ConvNext", "EfficientNet", "RegNet", "ResNet")
-PREFIX = {"Beit": 1, "DeiT": 2, "Dinov2": 1, "Dinov2WithRegisters": 4, "ViT": 1}
+PREFIX = {"Beit": 1, "DINOv3ViT": 4, "DeiT": 2, "Dinov2": 1, "Dinov2WithRegisters": 4, "ViT": 1}
 X = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
 
 
@@ -164,3 +165,10 @@ def test_what_is_saved_holds_lambda(tmp_path) -> None:
 def test_what_is_not_understood_is_refused(name: str, kind: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace_pooling(network(name, kind))
+
+
+def test_a_module_of_the_adapters_name_is_not_overwritten() -> None:
+    model = network("ViT")
+    model.pooling = nn.Identity()
+    with pytest.raises(ValueError, match="ViTModel of transformers has a module pooling"):
+        replace_pooling(model)
