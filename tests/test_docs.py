@@ -68,6 +68,19 @@ def test_examples_of_the_search_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(names["index"].scans) == len(pages) + 1
 
 
+def test_examples_of_the_integrations_run(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (DOCS / "integrations.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    for example in re.findall(r"```python\n(.*?)```", text, re.S):
+        exec(example, names)  # part of the project
+    assert f"print(done)  # {capsys.readouterr().out.strip()}\n" in text
+    assert tuple(names["scores"].shape) == (2, 1000)
+    groups = names["optimizer"].param_groups
+    assert [(group["lr"], group["weight_decay"]) for group in groups] == [(2e-4, 1e-5), (0.2, 0)]
+    assert tuple(names["descriptors"].shape) == tuple(names["sentences"].shape) == (2, 64)
+    assert names["generalized_max_pool"](np, np.ones((2, 3, 4)), 1.0).shape == (2, 4)
+
+
 def test_linked_files_exist() -> None:
     for page in DOCS.glob("*.md"):
         links = re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8"))

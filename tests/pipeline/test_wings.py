@@ -18,6 +18,7 @@ WINGS = (
     "dgmp/images",
     "dgmp/scans",
     "dgmp/pooling",
+    "dgmp/integrations",
     "dgmp/metrics",
     "dgmp/encoding",
     "dgmp/learning",
