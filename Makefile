@@ -80,7 +80,7 @@ search-quality: setup  ## Measure a search of pages with known hands, REPORT=fol
 	mv reports/benchmarks/.search.md reports/benchmarks/search.md
 
 lock: setup  ## Install the dependencies of pyproject.toml and write them to requirements.lock
-	$(BIN)/pip install --quiet --editable '.[pipeline,dev]'
+	$(BIN)/pip install --quiet --editable '.[pipeline,dev,test-integrations]'
 	$(BIN)/pip freeze --exclude-editable | sed -E 's/^((nvidia|cuda|triton)[^ ]*)$$/\1 ; sys_platform == "linux" and platform_machine == "x86_64"/' > requirements.lock
 
 clean:  ## Remove the environment and what the pipeline made, except input/ and downloads/
