@@ -76,6 +76,7 @@ def _reasons(here: Profile) -> dict[str, Reason]:
         "stride of the last block, writers": Reason(
             f"otherwise {coarse}×{coarse} locations a patch"
         ),
+        "stride of the last block, scripts": Reason(SIZE),
         "view of a script page": Reason(SIZE),
         "shrinking and turning of script pages": Reason("simpler", CODE),
         "brightness and contrast": Reason("simpler", CODE),
@@ -120,6 +121,7 @@ def _shown(profile: Profile) -> dict[str, str]:
         "edge pixels that a patch must have": f"{patches.threshold:g}",
         "smoothing before the edges": f"σ = {patches.sigma:g}",
         "stride of the last block, writers": f"{writers.last_stride}",
+        "stride of the last block, scripts": f"{a.last_stride}",
         "view of a script page": f"{a.crop} px"
         + ("" if a.views is None else f", one of {a.views} that are drawn once"),
         "shrinking and turning of script pages": (

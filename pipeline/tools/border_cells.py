@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from tqdm import tqdm
 
-from dgmp.functional import generalized_max_pool
+from dgmp.pooling.functional import generalized_max_pool
 from dgmp.learning.inputs import Chosen
 from dgmp.metrics import evaluate_retrieval
 from pipeline.inputs.network import network_parts

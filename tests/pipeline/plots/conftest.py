@@ -46,6 +46,11 @@ def scored(project):
     scores = pd.DataFrame(rows, columns=["cell", "seed"])
     (project.data / "evaluate").mkdir()
     scores = scores.assign(mAP=60 + 0.5 * scores.index)
+    # And 50, 51, … of the starting network.
+    rows = project.params.untrained.items()
+    started = [name for name, cell in rows if cell.task == "writers"]
+    untrained = pd.DataFrame({"cell": started, "seed": 0, "mAP": 50.0 + np.arange(len(started))})
+    scores = pd.concat([scores, untrained], ignore_index=True)
     scores.to_csv(project.data / "evaluate" / "scores.csv", index=False)
     (project.data / "compare").mkdir()
     systems = pd.DataFrame(
