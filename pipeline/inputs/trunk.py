@@ -56,7 +56,7 @@ def write_activations(params: Params, task: Task, folder: Path) -> int:
         of_split = getattr(inputs, split)
         count = len(of_split.labels)
         views = params.active.scripts(task).views if _is_augmented(of_split) else None
-        shape = (count, *(() if views is None else (views,)), *_shape(params, task, of_split))
+        shape = (count, *(() if views is None else (views,)), *_shape(task, of_split))
         file = folder / f"{split}.npy"
         np.lib.format.open_memmap(file, "w+", np.float16, shape).flush()
         for view in (None,) if views is None else range(views):
@@ -89,17 +89,17 @@ def _images(inputs: Any, rows: NDArray[np.intp], view: int | None) -> Tensor:
     return views
 
 
-def _shape(params: Params, task: Task, inputs: Any) -> tuple[int, ...]:
+def _shape(task: Task, inputs: Any) -> tuple[int, ...]:
     if not len(inputs.labels):
         return (0, 0, 0)
-    trunk, _ = _network(params.profile, task)
+    trunk, _ = _network(task)
     image = _images(inputs, np.array([0]), 0 if _is_augmented(inputs) else None)
     device = next(trunk.parameters()).device if list(trunk.parameters()) else image.device
     return tuple(trunk(image.to(device)).shape[1:])
 
 
 @cache
-def _network(profile: str, task: Task) -> tuple[nn.Module, TaskInputs]:
+def _network(task: Task) -> tuple[nn.Module, TaskInputs]:
     """Trunk and images of the current directory's settings, once a process."""
     params = load_params()
     # One thread, so that the activations do not depend on the number of cores.
@@ -111,8 +111,7 @@ def _network(profile: str, task: Task) -> tuple[nn.Module, TaskInputs]:
 
 @torch.inference_mode()
 def _describe(chunk: _Chunk) -> None:
-    profile = load_params().profile
-    trunk, inputs = _network(profile, chunk.task)
+    trunk, inputs = _network(chunk.task)
     device = next((p.device for p in trunk.parameters()), torch.device("cpu"))
     array = np.load(chunk.file, mmap_mode="r+")
     for rows in _batches(*chunk.rows):

@@ -103,7 +103,8 @@ def test_a_run_validates_on_the_writers_of_its_seed(params, monkeypatch, made):
     def validated(seed: int, *, redraw: bool) -> frozenset[str]:
         seen.clear()
         params = frozen(redraw_validation=redraw, epochs=2, decay_start=1)
-        train_run(params, a_run(params, seed), made, Path(f"{seed}-{redraw}"))
+        checkpoints = Path(f"run-{len(list(Path().glob('run-*')))}")
+        train_run(params, a_run(params, seed), made, checkpoints)
         assert len(seen) == 2
         assert len(set(seen)) == 1
         return seen[0]
