@@ -21,7 +21,7 @@ TOLD_WITH_ANOTHER = {"window", "width"}
 def leaves(settings: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for key, value in settings.items():
         path = (*above, key)
-        if isinstance(value, dict) and key not in ("acquire", "pretrain"):
+        if isinstance(value, dict) and key != "acquire":
             yield from leaves(value, path)
         else:
             yield path
@@ -36,6 +36,8 @@ def at(settings: dict[str, Any], path: tuple[str, ...]) -> Any:
 def with_leaf(path: tuple[str, ...], value: Any) -> Profile:
     settings = PAPER.model_dump()
     at(settings, path[:-1])[path[-1]] = value
+    if path[0] == "scripts_a" and path[-1] == "trainable":
+        settings["scripts_a"]["views"] = 8  # which a trunk needs
     return Profile.model_validate(settings)
 
 
