@@ -8,10 +8,11 @@ import torch
 
 from dgmp.learning.models import Backbone, ResNet50, build_backbone
 from pipeline.published.download import Downloads
+from pipeline.published.sources import Sources
 from pipeline.shared.settings.params import ParamsError, Profile
 
 
-def imagenet_backbone(profile: Profile, downloads: Downloads) -> Backbone:
+def imagenet_backbone(profile: Profile, downloads: Downloads[Sources]) -> Backbone:
     """ResNet-50 with torchvision's IMAGENET1K_V1 weights, the ones that the paper started from.
 
     Raises:

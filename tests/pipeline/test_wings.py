@@ -26,6 +26,7 @@ WINGS = (
     "pipeline/shared",
     "pipeline/preparation",
     "pipeline/published",
+    "pipeline/benchmark",
     "pipeline/pretraining",
     "pipeline/training",
     "pipeline/systems",

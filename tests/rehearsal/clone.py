@@ -126,7 +126,7 @@ def toy(settings: dict[str, Any]) -> dict[str, Any]:
         acquire[task] |= size
     small = PAGE | {"scribes": 3, "pages": 1, "crop": 40, "batch_size": 8, "steps": 2}
     settings["defaults"]["pretrain"] |= small
-    for name in ("scribes", "manuscripts", "paper"):
+    for name in ("scribes", "folder", "paper"):
         profile = settings["profiles"][name]
         # One profile in processes side by side, and one in a single process, which starts faster.
         profile["workers"] = 2 if name == "scribes" else 1
