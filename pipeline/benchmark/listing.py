@@ -112,8 +112,8 @@ class ListedPage(BaseModel):
         """The listed text block; None of an image that is the page as a whole."""
         if not self.layout:
             return None
-        sides = (int(side) for side in (self.left, self.top, self.right, self.bottom))
-        return TextBlock(*sides, scale=float(self.scale))
+        left, top, right, bottom = map(int, (self.left, self.top, self.right, self.bottom))
+        return TextBlock(left, top, right, bottom, float(self.scale))
 
     def cell(self, column: str) -> str:
         """A cell of the row, by column."""
