@@ -85,4 +85,5 @@ lock: setup  ## Install the dependencies of pyproject.toml and write them to req
 
 clean:  ## Remove the environment and what the pipeline made, except input/ and downloads/
 	rm -rf .venv
-	find data -mindepth 2 -maxdepth 2 ! -name input ! -name downloads -exec rm -rf {} +
+	find data -mindepth 2 -maxdepth 2 ! -name input ! -name downloads \
+		! -path "data/benchmark/*" -exec rm -rf {} +

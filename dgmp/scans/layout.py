@@ -10,14 +10,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dgmp.scans.layout_xml import (
+    LARGEST,
+    ROOTS,
+    child,
+    name_of,
+    page_size,
+    parse_layout,
+    parse_points,
+)
 from dgmp.scans.scan import Scan
 
 FOLDERS = ("", "page", "alto")
 """Where the layout of an image is looked for, as seen from its folder."""
-ROOTS = (b"PcGts", b"alto")
 HEAD = 1 << 12
-LARGEST = 64 << 20
-"""Bytes of a layout file that is read; of a page full of words and glyphs it has a few million."""
 AREAS = {"TextRegion", "TextLine", "TextBlock"}
 
 
@@ -77,33 +83,19 @@ def _is_layout(file: Path) -> bool:
             head = opened.read(HEAD).replace(b"\0", b"")
     except OSError:
         return False
-    return any(root in head for root in ROOTS)
-
-
-class _Builder(ET.TreeBuilder):
-    """Refuses document types, which alone can declare entities that expand or read other files."""
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        raise ValueError("it has a document type")
+    return any(root.encode() in head for root in ROOTS)
 
 
 def _read(file: Path) -> _Layout:
-    if file.stat().st_size > LARGEST:
-        raise ValueError(f"it has more than {LARGEST:,} bytes")
-    root = ET.parse(file, ET.XMLParser(target=_Builder())).getroot()
-    if _name(root) not in ("PcGts", "alto"):
-        raise ValueError(f"its root is {_name(root)}")
-    read = _page_polygon if _name(root) == "PcGts" else _alto_polygon
-    areas = (element for element in root.iter() if _name(element) in AREAS)
+    with open(file, "rb") as opened:
+        root = parse_layout(opened.read(LARGEST + 1))
+    read = _page_polygon if name_of(root) == "PcGts" else _alto_polygon
+    areas = (element for element in root.iter() if name_of(element) in AREAS)
     polygons = [polygon for area in areas if (polygon := read(area)) is not None]
     if any(not np.isfinite(polygon).all() for polygon in polygons):
         raise ValueError("a coordinate is no finite number")
-    page = next((element for element in root.iter() if _name(element) == "Page"), None)
-    size = {} if page is None else {key.casefold(): value for key, value in page.items()}
-    width, height = (
-        float(size.get(f"image{side}") or size.get(side) or 0) for side in ("width", "height")
-    )
-    unit = next((e.text for e in root.iter() if _name(e) == "MeasurementUnit"), None)
+    width, height = page_size(root)
+    unit = next((e.text for e in root.iter() if name_of(e) == "MeasurementUnit"), None)
     if not (width > 0 and height > 0):
         if unit not in (None, "pixel"):
             raise ValueError(f"it counts in {unit} and does not tell the size of the page")
@@ -112,40 +104,23 @@ def _read(file: Path) -> _Layout:
 
 
 def _page_polygon(area: ET.Element) -> NDArray[np.float64] | None:
-    coords = _child(area, "Coords")
+    coords = child(area, "Coords")
     if coords is None:
         return None
     if (points := coords.get("points")) is not None:
-        return _points(points)
+        return parse_points(points)
     # Before 2013.
-    old = [(float(p.get("x", "")), float(p.get("y", ""))) for p in coords if _name(p) == "Point"]
+    old = [(float(p.get("x", "")), float(p.get("y", ""))) for p in coords if name_of(p) == "Point"]
     return np.array(old) if old else None
 
 
 def _alto_polygon(area: ET.Element) -> NDArray[np.float64] | None:
-    shape = _child(area, "Shape")
-    polygon = None if shape is None else _child(shape, "Polygon")
+    shape = child(area, "Shape")
+    polygon = None if shape is None else child(shape, "Polygon")
     if polygon is not None and polygon.get("POINTS"):
-        return _points(polygon.get("POINTS", ""))
+        return parse_points(polygon.get("POINTS", ""))
     sides = [area.get(key) for key in ("HPOS", "VPOS", "WIDTH", "HEIGHT")]
     if None in sides:
         return None
     x, y, width, height = (float(side or "") for side in sides)
     return np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)])
-
-
-def _points(text: str) -> NDArray[np.float64] | None:
-    """Points of "x,y x,y", or of "x y x y" as some ALTO has them."""
-    numbers = [float(number) for number in text.replace(",", " ").split()]
-    if len(numbers) % 2:
-        raise ValueError(f"{len(numbers)} coordinates make no points")
-    return np.array(numbers).reshape(-1, 2) if numbers else None
-
-
-def _child(element: ET.Element, name: str) -> ET.Element | None:
-    return next((child for child in element if _name(child) == name), None)
-
-
-def _name(element: ET.Element) -> str:
-    """Name without the namespace, which differs by version."""
-    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""

@@ -31,6 +31,12 @@ class Row(NamedTuple):
     split: str
     group: str
 
+    @property
+    def page(self) -> Page:
+        """The page as stages read it; one that is named as its own group has none."""
+        group = "" if self.group == self.file else self.group
+        return Page(f"pages/{self.file}", self.label, self.split, group)
+
 
 def take_from_folder(
     settings: AcquireFolder, target: Path, *, tasks: Sequence[Task], key: str, workers: int
@@ -63,31 +69,16 @@ def take_from_folder(
             continue
         csv_file = folder / labels.labels
         rows = read_labels(csv_file, folder, labels.group, key=f"{key}.{task}")
-        check_splits(csv_file, rows, writers=task == "writers")
-        if not any(row.split == "val" for row in rows):
-            rng = np.random.default_rng((settings.seed, number))
-            hold_out = hold_out_writers if task == "writers" else hold_out_pages
-            rows = hold_out(csv_file, rows, settings.validation_fraction, rng)
-        lists[task] = rows
+        rng = np.random.default_rng((settings.seed, number))
+        fraction = settings.validation_fraction
+        lists[task] = with_validation(csv_file, rows, fraction, rng, writers=task == "writers")
     files = sorted({row.file for rows in lists.values() for row in rows})
     jobs = [_Copy(folder / file, target / "pages" / file) for file in files]
     for job in jobs:
         job.target.parent.mkdir(parents=True, exist_ok=True)
     for _ in in_parallel(_check_and_copy, jobs, workers=workers, title="acquire"):
         pass
-    return {
-        task: [
-            # A page is named as its own group where it has no other.
-            Page(
-                f"pages/{row.file}",
-                row.label,
-                row.split,
-                "" if row.group == row.file else row.group,
-            )
-            for row in rows
-        ]
-        for task, rows in lists.items()
-    }
+    return {task: [row.page for row in rows] for task, rows in lists.items()}
 
 
 def read_labels(csv_file: Path, folder: Path, group: str | None, *, key: str) -> list[Row]:
@@ -174,6 +165,21 @@ def check_splits(csv_file: Path, rows: Sequence[Row], *, writers: bool) -> None:
             len(single),
             _first_five(single),
         )
+
+
+def with_validation(
+    csv_file: Path, rows: Sequence[Row], fraction: float, rng: np.random.Generator, *, writers: bool
+) -> list[Row]:
+    """Check the splits, and where no row has split val give it a fraction of training.
+
+    Raises:
+        ValueError: the splits are not fit to train and to measure on.
+    """
+    check_splits(csv_file, rows, writers=writers)
+    if any(row.split == "val" for row in rows):
+        return list(rows)
+    hold_out = hold_out_writers if writers else hold_out_pages
+    return hold_out(csv_file, rows, fraction, rng)
 
 
 def hold_out_writers(

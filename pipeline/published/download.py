@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import pooch
 import requests
@@ -17,6 +17,7 @@ from pipeline.published.resuming import TIMEOUT, Resuming, TransientError, check
 from pipeline.published.sources import (
     CHECKSUMS_FILE,
     SOURCES_FILE,
+    Catalogue,
     Found,
     Sources,
     load_sources,
@@ -26,6 +27,8 @@ from pipeline.published.sources import (
 from pipeline.shared.settings.params import Params
 
 log = logging.getLogger(__name__)
+
+Contents = TypeVar("Contents", bound=Catalogue)
 
 MIRROR = "DGMP_MIRROR"
 LARGE = 500_000_000
@@ -51,7 +54,7 @@ class Published(NamedTuple):
 
 
 @dataclass
-class Downloads:
+class Downloads(Generic[Contents]):
     """Finds and fetches files; `mirror` is looked in first and never written to.
 
     Attributes:
@@ -59,12 +62,14 @@ class Downloads:
         folder: Where downloads go.
         mirror: A folder of files that are there already, at any depth; None for none.
         checksums: The file of what was found at first downloads.
+        listed_in: The file of `sources`, which messages name.
     """
 
-    sources: Sources
+    sources: Contents
     folder: Path
     mirror: Path | None = None
     checksums: Path = CHECKSUMS_FILE
+    listed_in: Path = SOURCES_FILE
     _records: dict[str, Published | None] = field(default_factory=dict)
     _unrecorded: dict[str, Found] = field(default_factory=dict)
 
@@ -108,9 +113,10 @@ class Downloads:
                     f"the mirror {self.mirror} is no folder: correct {MIRROR} or mirror in "
                     "params.yaml"
                 )
-            found = sorted(path for path in self.mirror.rglob(name) if path.is_file())
-            if found:
-                return found[0]
+            for known in (name, *self.sources.files[name].aliases):
+                found = sorted(path for path in self.mirror.rglob(known) if path.is_file())
+                if found:
+                    return found[0]
         path = self.folder / name
         return path if path.is_file() else None
 
@@ -166,6 +172,7 @@ class Downloads:
         reasons = []
         for url in self.sources.files[name].urls:
             log.info("%s: downloading from %s", name, url)
+            pooch.get_logger().setLevel("WARNING")
             store = pooch.create(
                 self.folder, base_url="", registry={name: expected.checksum}, urls={name: url}
             )
@@ -178,15 +185,19 @@ class Downloads:
         raise ValueError(
             f"{name} cannot be downloaded: {'; '.join(reasons)}: run again (it goes on where it "
             f"broke off), or get the file elsewhere and put it into {self.folder} or into a "
-            f"folder named by {MIRROR}; a new address goes to {SOURCES_FILE}"
+            f"folder named by {MIRROR}; a new address goes to {self.listed_in}"
         )
 
 
-def downloads_of(params: Params) -> Downloads:
+def downloads_of(params: Params) -> Downloads[Sources]:
     """The downloads of the active profile, with the mirror of DGMP_MIRROR or of params.yaml."""
-    pooch.get_logger().setLevel("WARNING")
+    return Downloads(load_sources(), params.data / "downloads", mirror_of(params))
+
+
+def mirror_of(params: Params) -> Path | None:
+    """The folder of files that are there already, by DGMP_MIRROR or params.yaml."""
     mirror = os.environ.get(MIRROR) or params.mirror
-    return Downloads(load_sources(), params.data / "downloads", Path(mirror) if mirror else None)
+    return Path(mirror) if mirror else None
 
 
 def verify(path: Path, expected: Expected, downloads: Path) -> None:

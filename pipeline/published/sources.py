@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
@@ -28,7 +28,10 @@ class Origin(Settings):
 
 
 class File(Settings):
-    """A file to download; `folder` and `official_list`, a csv in it, belong to archives."""
+    """A file to download; `folder` and `official_list`, a csv in it, belong to archives.
+
+    `aliases` are other names under which a mirror may have it.
+    """
 
     origin: str
     urls: Annotated[tuple[Url, ...], Field(min_length=1)]
@@ -36,6 +39,7 @@ class File(Settings):
     checksum: Checksum | None
     folder: str | None = None
     official_list: str | None = None
+    aliases: tuple[str, ...] = ()
 
 
 class Part(Settings):
@@ -72,19 +76,28 @@ class DataSet(Settings):
         return self
 
 
-class Sources(Settings):
-    """The whole of data/sources.yaml; `weights` names ImageNet's by backbone."""
+class Catalogue(Settings):
+    """Files to download, and who published them."""
 
     origins: dict[str, Origin]
     files: dict[str, File]
+
+    @model_validator(mode="after")
+    def origins_exist(self) -> Self:
+        for name, file in self.files.items():
+            if file.origin not in self.origins:
+                raise ValueError(f"files.{name}.origin: {file.origin!r} is not one of origins")
+        return self
+
+
+class Sources(Catalogue):
+    """The whole of data/sources.yaml; `weights` names ImageNet's by backbone."""
+
     weights: dict[str, str]
     sets: dict[Task, DataSet]
 
     @model_validator(mode="after")
     def names_exist(self) -> Sources:
-        for name, file in self.files.items():
-            if file.origin not in self.origins:
-                raise ValueError(f"files.{name}.origin: {file.origin!r} is not one of origins")
         used = [part.list for data in self.sets.values() for part in data.parts]
         for name in [*used, *self.archives, *self.weights.values()]:
             if name not in self.files:

@@ -27,7 +27,7 @@ from pipeline.published.discrepancies import (
 from pipeline.published.download import Downloads
 from pipeline.published.page_lists import Listed, key_of, read_list
 from pipeline.published.resuming import check_room
-from pipeline.published.sources import DataSet, File
+from pipeline.published.sources import DataSet, File, Sources
 from pipeline.published.unpack import ArchiveError, members, read_member, unpack
 from pipeline.shared.page_lists import Page
 from pipeline.shared.parallel import in_parallel
@@ -75,7 +75,7 @@ class _Result(NamedTuple):
 def take_published(
     settings: AcquirePublished,
     target: Path,
-    downloads: Downloads,
+    downloads: Downloads[Sources],
     *,
     tasks: Sequence[Task],
     key: str,

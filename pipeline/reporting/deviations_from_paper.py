@@ -14,6 +14,7 @@ CODE, OWN = "from the authors’ code", "our choice"
 DATA = {
     "scribes": "synthetic pages, drawn in minutes",
     "folder": "the pages of a folder of your own",
+    "benchmark": "pages of public repositories, of any age and language",
     "published": "a different choice of data",
 }
 NETWORKS = {

@@ -21,9 +21,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from tqdm import tqdm
 
-from dgmp.pooling.functional import generalized_max_pool
 from dgmp.learning.inputs import Chosen
 from dgmp.metrics import evaluate_retrieval
+from dgmp.pooling.functional import generalized_max_pool
 from pipeline.inputs.network import network_parts
 from pipeline.inputs.task_data import load_inputs
 from pipeline.shared.files import write_csv

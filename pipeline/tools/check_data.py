@@ -24,6 +24,7 @@ from pipeline.published.download import (
     verify,
 )
 from pipeline.published.resuming import TIMEOUT
+from pipeline.published.sources import Sources
 from pipeline.published.take import REPORT
 from pipeline.shared.settings.params import load_params
 from pipeline.shared.stage import run
@@ -56,7 +57,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def state_of(name: str, downloads: Downloads, *, online: bool) -> State:
+def state_of(name: str, downloads: Downloads[Sources], *, online: bool) -> State:
     """What there is of a file, and whether it is what it must be."""
     expected = downloads.expected(name)
     path = downloads.find(name)
@@ -103,7 +104,7 @@ def acquired(folder: Path) -> list[str]:
     return ["", f"pages: {counts}; differences in {folder / REPORT}"]
 
 
-def advice(states: list[State], downloads: Downloads) -> list[str]:
+def advice(states: list[State], downloads: Downloads[Sources]) -> list[str]:
     """What to do next."""
     missing = [state for state in states if state.state in ("begun", "missing")]
     wrong = [state for state in states if state.state == "wrong"]

@@ -26,7 +26,7 @@ def stages_of(folder: Path, profile: str) -> dict[str, PipelineStage]:
         return {stage.name: stage for stage in repo.index.stages}
 
 
-@pytest.fixture(scope="module", params=["scribes", "manuscripts", "paper"])
+@pytest.fixture(scope="module", params=["scribes", "manuscripts", "folder", "paper"])
 def stages(request, tmp_path_factory) -> dict[str, PipelineStage]:
     return stages_of(tmp_path_factory.mktemp(request.param), request.param)
 

@@ -28,6 +28,7 @@ WINGS = (
     "pipeline/inputs",
     "pipeline/preparation",
     "pipeline/published",
+    "pipeline/benchmark",
     "pipeline/pretrained",
     "pipeline/training",
     "pipeline/systems",

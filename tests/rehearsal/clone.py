@@ -126,7 +126,7 @@ def toy(settings: dict[str, Any]) -> dict[str, Any]:
     acquire = settings["profiles"]["scribes"]["acquire"]
     for task, size in (("writers", writers), ("scripts_a", scripts), ("scripts_b", scripts)):
         acquire[task] |= size
-    for name in ("scribes", "manuscripts", "paper"):
+    for name in ("scribes", "folder", "paper"):
         profile = settings["profiles"][name]
         # One profile in processes side by side, and one in a single process, which starts faster.
         profile["workers"] = 2 if name == "scribes" else 1

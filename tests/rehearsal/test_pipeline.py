@@ -298,21 +298,21 @@ def make_input(folder: Path, acquire: dict[str, Any]) -> None:
 def test_profiles_lie_side_by_side(clone):
     scribes = clone.reports()
     settings = yaml.safe_load((clone.folder / "params.yaml").read_text(encoding="utf-8"))
-    acquire = settings["profiles"]["manuscripts"]["acquire"]
+    acquire = settings["profiles"]["folder"]["acquire"]
     make_input(clone.folder / acquire["folder"], acquire)
-    said = clone.experiment(profile="manuscripts")
+    said = clone.experiment(profile="folder")
     assert {f"train@{name}" for name in CELLS} <= set(ran(said))
     assert clone.reports() == scribes
-    assert set(clone.reports("manuscripts")) == set(scribes)
-    titles = settings["profiles"]["manuscripts"]["titles"]
-    assert titles["writers"] in clone.reports("manuscripts")["table1.md"].decode()
-    assert clone.metrics("manuscripts")["table1"].keys() == {WRITERS}
+    assert set(clone.reports("folder")) == set(scribes)
+    titles = settings["profiles"]["folder"]["titles"]
+    assert titles["writers"] in clone.reports("folder")["table1.md"].decode()
+    assert clone.metrics("folder")["table1"].keys() == {WRITERS}
 
 
 def test_switching_back_trains_nothing(clone):
-    scribes, manuscripts = clone.reports(), clone.reports("manuscripts")
+    scribes, folder = clone.reports(), clone.reports("folder")
     said = clone.experiment("compare", "variant", profile="scribes")
     assert not ran(said)
     assert {f"train@{name}" for name in CELLS} <= set(restored(said))
     assert clone.reports() == scribes
-    assert clone.reports("manuscripts") == manuscripts
+    assert clone.reports("folder") == folder

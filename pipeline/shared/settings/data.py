@@ -77,6 +77,18 @@ class AcquirePublished(Settings):
     incomplete: Literal["stop", "leave-out"]
 
 
+class AcquireBenchmark(Settings):
+    """The open benchmark of data/benchmark.yaml.
+
+    `incomplete`: stop at pages that cannot be built, or leave them out.
+    """
+
+    source: Literal["benchmark"]
+    seed: Seed
+    validation_fraction: Fraction
+    incomplete: Literal["stop", "leave-out"]
+
+
 class Binarize(Settings):
     """`negative`: which pages, of the script tasks as well, are turned from light on dark.
 

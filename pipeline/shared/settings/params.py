@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from pipeline.shared.settings.base import Count, NonNegative, Settings, Task
 from pipeline.shared.settings.cells import Cell, Compare, Pooling, Tables, Variant
 from pipeline.shared.settings.data import (
+    AcquireBenchmark,
     AcquireFolder,
     AcquirePublished,
     AcquireScribes,
@@ -54,7 +55,8 @@ class Titles(Settings):
 class Profile(Settings):
     titles: Titles
     acquire: Annotated[
-        AcquireScribes | AcquireFolder | AcquirePublished, Field(discriminator="source")
+        AcquireScribes | AcquireFolder | AcquirePublished | AcquireBenchmark,
+        Field(discriminator="source"),
     ]
     binarize: Binarize
     patches: Patches
@@ -80,6 +82,7 @@ class Profile(Settings):
 class Profiles(Settings):
     scribes: Profile
     manuscripts: Profile
+    folder: Profile
     paper: Profile
 
 
@@ -93,7 +96,7 @@ class Protocols(Settings):
 class Params(Settings):
     """The whole of params.yaml; with profile paper, under the chosen protocol."""
 
-    profile: Literal["scribes", "manuscripts", "paper"]
+    profile: Literal["scribes", "manuscripts", "folder", "paper"]
     protocol: Literal["paper", "authors-code"]
     protocols: Protocols
     mirror: str | None

@@ -148,7 +148,7 @@ def make_folder(rows: list[dict[str, str]] = GOOD, name: str = "labels.csv") -> 
 def folder_settings(writers="labels.csv", scripts=None, group=None, **others) -> Params:
     absent = {"labels": None, "group": None}
     return settings_of(
-        "manuscripts",
+        "folder",
         folder="scans",
         writers={"labels": writers, "group": None},
         scripts_a={"labels": scripts, "group": group},
@@ -171,7 +171,7 @@ def test_smoke_folder_shared_by_two_tasks(caplog):
         assert (acquired / page.file).read_bytes() == (Path("scans") / row["file"]).read_bytes()
     assert len(list(acquired.rglob("*.png"))) == len(GOOD)
     assert read_pages(acquired / "scripts_b.csv") == []
-    assert "profiles.manuscripts.acquire.scripts_b.labels is null" in caplog.text
+    assert "profiles.folder.acquire.scripts_b.labels is null" in caplog.text
     scripts = read_pages(acquired / "scripts_a.csv")
     assert {page.label for page in scripts if page.split == "val"} == {"a", "b"}
     before = digests(acquired)
@@ -251,8 +251,8 @@ def test_errors_labels(rows, message):
     make_folder(rows)
     with pytest.raises(ValueError, match=message):
         acquire.stage(folder_settings())
-    assert not Path("data/manuscripts/acquire").exists()
-    assert list(Path("data/manuscripts").iterdir()) == []
+    assert not Path("data/folder/acquire").exists()
+    assert list(Path("data/folder").iterdir()) == []
 
 
 def test_property_pages_of_a_tiff_are_pages_of_their_own():
@@ -324,9 +324,7 @@ def test_property_without_the_group_column_pages_are_unrelated(caplog):
 
 
 def test_errors_absent_folder_and_csv():
-    with pytest.raises(
-        ValueError, match=r"scans is missing: put .* profiles\.manuscripts\.acquire"
-    ):
+    with pytest.raises(ValueError, match=r"scans is missing: put .* profiles\.folder\.acquire"):
         acquire.stage(folder_settings())
     make_folder()
     with pytest.raises(ValueError, match=r"scans/other\.csv is missing: write it with"):

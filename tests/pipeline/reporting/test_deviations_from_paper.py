@@ -11,7 +11,7 @@ from tests.pipeline.conftest import ROOT
 
 PARAMS = load_params(ROOT / "params.yaml")
 PAPER = PARAMS.profiles.paper
-SMALL = {"scribes": PARAMS.profiles.scribes, "manuscripts": PARAMS.profiles.manuscripts}
+SMALL = {name: getattr(PARAMS.profiles, name) for name in ("scribes", "manuscripts", "folder")}
 # No number depends on these; where pages come from is told by the titles.
 NOT_TOLD = {"workers", "loading_threads", "checkpoint_seconds", "evaluation_batch", "acquire"}
 # Settings of Sauvola's method, which Otsu's does not have, and the width, told with the network.
@@ -75,4 +75,5 @@ def test_the_reason_for_other_pages_is_that_of_their_source():
         for name, profile in SMALL.items()
     }
     assert "synthetic" in why["scribes"]
-    assert "folder" in why["manuscripts"]
+    assert "public repositories" in why["manuscripts"]
+    assert "folder" in why["folder"]

@@ -178,7 +178,7 @@ def test_the_rest_of_the_settings_is_the_papers(load):
             assert at(changed, path) == value, path
 
 
-@pytest.mark.parametrize("profile", ["scribes", "manuscripts"])
+@pytest.mark.parametrize("profile", ["scribes", "manuscripts", "folder"])
 def test_small_profiles_have_the_papers_protocol_alone(load, profile):
     assert load(profile).protocol == "paper"
     with pytest.raises(ParamsError, match="protocol: 'authors-code' goes with profile paper alone,"

@@ -36,7 +36,7 @@ def load(tmp_path: Path) -> Callable[..., Params]:
     return with_change
 
 
-@pytest.mark.parametrize("profile", ["scribes", "manuscripts", "paper"])
+@pytest.mark.parametrize("profile", ["scribes", "manuscripts", "folder", "paper"])
 def test_smoke_profiles(load, profile):
     params = load("profile", profile)
     assert params.active is getattr(params.profiles, profile)
@@ -57,7 +57,7 @@ def test_lambda_is_the_name_in_the_file(load):
 @pytest.mark.parametrize(
     ("key", "value", "complaint"),
     [
-        ("profile", "scribe", "'scribes', 'manuscripts' or 'paper', got 'scribe'"),
+        ("profile", "scribe", "'scribes', 'manuscripts', 'folder' or 'paper', got 'scribe'"),
         ("pooling.name", "dgpm", "'dgmp', 'gem', 'lse', 'max', 'mixed' or 'sum', got 'dgpm'"),
         ("poolings.avg.name", "mean", "'avg', 'avg_l2', 'dgmp',"),
         ("pooling.lamda", 5, "unknown key; allowed here: name, lambda, alpha, r, p, multi"),
@@ -69,7 +69,7 @@ def test_lambda_is_the_name_in_the_file(load):
         ("cells", None, "valid dictionary, got None"),
         ("cells.writers-avg-m01.pooling", "ag", "'ag' is not one of poolings: avg, avg-l2, max"),
         ("cells.writers-avg-m01.task", "writer", "'writers', 'scripts_a' or 'scripts_b', got"),
-        ("profiles.scribe", {}, "unknown key; allowed here: scribes, manuscripts, paper"),
+        ("profiles.scribe", {}, "unknown key; allowed here: scribes, manuscripts, folder, paper"),
         ("defaults.workers", 0, "greater than or equal to 1, got 0"),
         ("defaults.workers", 1.5, "valid integer"),
         ("profiles.scribes.writers.epochs", ..., "Field required"),
@@ -80,7 +80,7 @@ def test_lambda_is_the_name_in_the_file(load):
         ("profiles.scribes.backbone.name", "vgg", "'narrow' or 'resnet50', got 'vgg'"),
         ("profiles.scribes.acquire.folder", "x", "unknown key; allowed here: source, seed,"),
         ("profiles.scribes.acquire.writers.heigth", 3, "unknown key; allowed here: height, width"),
-        ("profiles.manuscripts.acquire.writers.label", "", "unknown key; allowed here: labels, gr"),
+        ("profiles.folder.acquire.writers.label", "", "unknown key; allowed here: labels, gr"),
         (f"{AUGMENTATION}.scale_min", 2, "less than 1, got 2"),
     ],
 )

@@ -1,0 +1,1 @@
+"""The open benchmark: pages rebuilt from public repositories at pinned commits."""
