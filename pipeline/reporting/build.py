@@ -234,10 +234,11 @@ def untrained_rows(params: Params) -> pd.DataFrame:
 
 
 def read_lineage(params: Params) -> dict[str, Any]:
-    """What the cells that the tables show were made of, in the order of the tables."""
+    """What the cells of the tables and of Figure 5 were made of, in that order."""
     text = (params.data / "evaluate" / "lineage.json").read_text(encoding="utf-8")
     found = json.loads(text)
-    return {name: found[name] for _, names in params.tables for name in names if name in found}
+    listed = [*(name for _, names in params.tables for name in names), *params.sweep]
+    return {name: found[name] for name in listed if name in found}
 
 
 def record(params: Params, tables: list[Table]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.shared.settings.params import Profile
-from pipeline.shared.settings.training import Schedule
+from pipeline.shared.settings.training import Schedule, Scripts
 
 CODE, OWN = "from the authors’ code", "our choice"
 DATA = {
@@ -79,6 +79,8 @@ def _reasons(here: Profile) -> dict[str, Reason]:
         ),
         "stride of the last block, scripts": Reason(SIZE),
         "view of a script page": Reason(SIZE),
+        "random views of a page, scripts (a)": Reason("a frozen trunk describes each once", OWN),
+        "random views of a page, scripts (b)": Reason("a frozen trunk describes each once", OWN),
         "shrinking and turning of script pages": Reason("simpler", CODE),
         "brightness and contrast": Reason("simpler", CODE),
         "epochs, writers": Reason(SIZE),
@@ -123,8 +125,9 @@ def _shown(profile: Profile) -> dict[str, str]:
         "smoothing before the edges": f"σ = {patches.sigma:g}",
         "stride of the last block, writers": f"{writers.last_stride}",
         "stride of the last block, scripts": f"{a.last_stride}",
-        "view of a script page": f"{a.crop} px"
-        + ("" if a.views is None else f", one of {a.views} that are drawn once"),
+        "view of a script page": f"{a.crop} px",
+        "random views of a page, scripts (a)": _views(a),
+        "random views of a page, scripts (b)": _views(b),
         "shrinking and turning of script pages": (
             f"{'bilinear' if a.resampling == 'bilinear' else 'by areas'}; "
             f"{'nearest pixel' if views.rotation_sampling == 'nearest' else 'interpolated'}, "
@@ -160,3 +163,7 @@ def _trained(schedule: Schedule) -> str:
     if schedule.trainable is None:
         return "all"
     return f"the last {schedule.trainable}" if schedule.trainable else "none"
+
+
+def _views(scripts: Scripts) -> str:
+    return f"one of {scripts.views}" if scripts.views else "a new one in each epoch"

@@ -28,6 +28,7 @@ TASKS: dict[Task, str] = {
     "scripts_a": "script types (a)",
     "scripts_b": "script types (b)",
 }
+ROMAN = {"table1": "I", "table2": "II", "table3": "III", "table4": "IV"}
 
 
 def render(content: dict[str, Any]) -> str:
@@ -95,7 +96,10 @@ def _cell(
     return lineage | {
         "pooling": first["pooling_name"],
         "margin": first["margin"] if first["task"] == "writers" else None,
-        "tables": [table.removeprefix("table") for table, names in params.tables if name in names],
+        "shown in": [
+            *(ROMAN[table] for table, names in params.tables if name in names),
+            *(["Figure 5"] if name in params.sweep else []),
+        ],
         "command": f"{_command(params)} train@{name}",
     }
 

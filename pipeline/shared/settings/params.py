@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -151,7 +152,8 @@ class Params(Settings):
             for name in rows:
                 if name not in known:
                     raise ValueError(
-                        f"tables.{table}: {name!r} is not one of {section}: {', '.join(known)}"
+                        f"tables.{table}: {name!r} is not one of {section}; near it are "
+                        + ", ".join(get_close_matches(name, known, cutoff=0.3))
                     )
         for section, listed in (("embedded", tuple(self.embedded)), ("sweep", self.sweep)):
             for name in listed:

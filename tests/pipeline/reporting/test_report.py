@@ -13,6 +13,7 @@ from pipeline.evaluation.comparison_tests import Comparison
 from pipeline.evaluation.results import Summary, read_results, read_scores
 from pipeline.reporting import embedded_figures, findings
 from pipeline.reporting.build import build_tables
+from pipeline.reporting.machines import duration
 from pipeline.reporting.page import TEMPLATES
 from pipeline.reporting.secondary_scores import secondary_scores
 from pipeline.reporting.table import MAJORITY, Column, Entry, Line, Section, Table, rows
@@ -112,7 +113,7 @@ def test_says_what_the_starting_weights_give_alone(scored):
     before, after = (
         means[name, "mAP"].mean for name in ("writers-dgmp-1k-untrained", "writers-dgmp-1k-m01")
     )
-    assert f"DGMP, λ = 10³: {before:.1f} and {after:.1f}." in plain(page_of(scored))
+    assert f"DGMP, λ = 10³: {before:.1f} and {after:.1f};" in plain(page_of(scored))
 
 
 def test_says_what_intervals_and_p_leave_out(scored):
@@ -122,7 +123,7 @@ def test_says_what_intervals_and_p_leave_out(scored):
         "about 90 of 100",
         "for one comparison",
         "rely on p",
-        "start from one pretrained network",
+        "start from one published network",
     ):
         assert said in tests
 
@@ -167,7 +168,7 @@ def test_tells_commit_machine_and_time_where_they_are_known(scored):
     page = plain(html)
     assert f"commit {COMMIT[:12]}" in page
     assert "Abacus 3000, 2 cores, no GPU" in page
-    assert f"{len(runs) * 90 / 60:.0f} minutes of training" in page
+    assert f"{duration(len(runs) * 90)} of training" in page
     assert not any(word in page for word in ("with changes", "Not recorded", "old, 2 cores"))
     found = json.loads((scored.reports / "provenance.json").read_text(encoding="utf-8"))
     assert found.keys() == scored.params.cells.keys()
@@ -240,7 +241,7 @@ def test_contrast_of_both_schemes():
 def test_deviations_from_the_papers_settings_are_listed(scored):
     page = plain(page_of(scored))
     assert "epochs, writers 300 6 of 14 batches" in page
-    assert "patches of writers’ pages 400 px, every 256 px 96 px, every 64 px" in page
+    assert "patches of writers’ pages 400 px, every 256 px 224 px, every 128 px" in page
     scored.set("profiles.scribes.patches.size", 400)
     scored.set("profiles.scribes.patches.stride", 256)
     assert "patches of writers’ pages" not in plain(page_of(scored))

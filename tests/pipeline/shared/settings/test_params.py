@@ -77,7 +77,7 @@ def test_lambda_is_the_name_in_the_file(load):
         ("defaults.writers.seeds", [], "at least 1 item"),
         ("defaults.writers.patches_per_writer", 1, "greater than or equal to 2, got 1"),
         ("profiles.scribes.writers.crop", 1, "unknown key; allowed here: seeds, epochs,"),
-        ("profiles.scribes.backbone.name", "vgg", "'narrow' or 'resnet50', got 'vgg'"),
+        ("profiles.scribes.backbone.name", "vgg", "'resnet50' or 'narrow', got 'vgg'"),
         ("profiles.scribes.acquire.folder", "x", "unknown key; allowed here: source, seed,"),
         ("profiles.scribes.acquire.writers.heigth", 3, "unknown key; allowed here: height, width"),
         ("profiles.folder.acquire.writers.label", "", "unknown key; allowed here: labels, gr"),
@@ -137,8 +137,8 @@ def test_errors_are_all_told_at_once(tmp_path):
     with pytest.raises(ParamsError) as caught:
         load_params(file)
     lines = str(caught.value).splitlines()
-    # profile; unknown: the default and the paper's own; missing: in each of the three profiles.
-    assert len(lines) == 1 + 2 + 3
+    # profile; unknown: the default and the paper's own; missing: in each of the four profiles.
+    assert len(lines) == 1 + 2 + 4
     assert all(line.startswith(f"{file}: ") for line in lines)
 
 
