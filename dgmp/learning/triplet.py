@@ -20,24 +20,27 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class TripletStatistics:
-    """Of one batch: the loss, the fraction of triplets with a loss, the mean squared distance."""
+    """Of one batch: the loss, the fraction of triplets with a loss, the mean distance."""
 
     loss: Tensor
     active: float
     spread: float
 
 
+LossDistance = Literal["sqeuclidean", "euclidean"]
 Mining = Literal["hardest", "all-positives"]
 Reduction = Literal["active", "sum"]
 
 
 class BatchHardTripletLoss:
-    """Hinge on the squared Euclidean distances to the hardest positive and negative.
+    """Hinge on the distances to the hardest positive and negative.
 
     The loss is zero, with a gradient of zero, where no triplet violates the margin.
 
     Args:
-        margin: m of Eq. 11, in squared Euclidean distance of unit vectors.
+        margin: m of Eq. 11, in that distance of unit vectors.
+        distance: "sqeuclidean", as in the authors' code, or "euclidean", which Hermans et al. found
+            less prone to collapse: its gradient does not vanish where descriptors are near.
         mining: "hardest", the hardest positive and negative of each anchor (section IV-C.1); or
             "all-positives", each pair of a class once, its first as the anchor, with the hardest
             negative of that anchor, as in the authors' code.
@@ -46,11 +49,18 @@ class BatchHardTripletLoss:
     """
 
     def __init__(
-        self, margin: float, *, mining: Mining = "hardest", reduction: Reduction = "active"
+        self,
+        margin: float,
+        *,
+        distance: LossDistance = "sqeuclidean",
+        mining: Mining = "hardest",
+        reduction: Reduction = "active",
     ) -> None:
         self.margin = margin
         self.mining = mining
-        self.distance = LpDistance(normalize_embeddings=False, p=2, power=2)
+        self.distance = LpDistance(
+            normalize_embeddings=False, p=2, power=2 if distance == "sqeuclidean" else 1
+        )
         self.miner = (
             BatchHardMiner(distance=self.distance)
             if mining == "hardest"

@@ -22,6 +22,7 @@ NETWORKS = {
     "resnet18": "ResNet-18",
     "resnet50": "ResNet-50",
 }
+DISTANCES = {"sqeuclidean": "squared Euclidean", "euclidean": "Euclidean"}
 NEGATIVES = {
     "auto": "found and inverted",
     "always": "all pages inverted",
@@ -91,6 +92,9 @@ def _reasons(here: Profile) -> dict[str, Reason]:
         "start of the decay, scripts (b)": Reason(SHORTER),
         "learning rate, writers": Reason(SHORT),
         "learning rate, scripts": Reason(SHORT),
+        "distance in the loss": Reason(
+            "with squared distances the descriptors of frozen features become alike", CODE
+        ),
         "learning rate of the classifier": Reason(
             "otherwise some hundred steps are too few to train it on unit vectors", CODE
         ),
@@ -144,6 +148,7 @@ def _shown(profile: Profile) -> dict[str, str]:
         "start of the decay, scripts (b)": f"{b.decay_start}",
         "learning rate, writers": f"{writers.learning_rate:g}",
         "learning rate, scripts": f"{a.learning_rate:g}",
+        "distance in the loss": DISTANCES[writers.loss_distance],
         "learning rate of the classifier": f"×{a.head_multiplier:g}",
         "weight decay of λ, scripts": np.format_float_positional(a.pooling_weight_decay, trim="-"),
         "network of Cl-S": (

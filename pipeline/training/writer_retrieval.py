@@ -45,7 +45,10 @@ def train_writers(params: Params, run: Run, data: TaskInputs, workshop: Workshop
     )
     assert run.cell.margin is not None  # params.py: a margin goes with task writers
     loss = BatchHardTripletLoss(
-        run.cell.margin, mining=settings.mining, reduction=settings.reduction
+        run.cell.margin,
+        distance=settings.loss_distance,
+        mining=settings.mining,
+        reduction=settings.reduction,
     )
     short = short_classes(train.labels, settings.patches_per_writer)
     if short:

@@ -52,8 +52,8 @@ class Writers(Schedule):
     """`validate_every` n: after epochs 1, 1 + n, …; `resize`: side of a patch in the network.
 
     `distance` ranks pages by their mean descriptors: squared Euclidean, or cosine, which is the
-    same as squared Euclidean on means normalised again. See `dgmp.learning.triplet` for `mining`
-    and `reduction`; without `normalize` only DGMP's descriptors have unit length. With
+    same as squared Euclidean on means normalised again. See `dgmp.learning.triplet` for
+    `loss_distance`, `mining` and `reduction`; without `normalize` only DGMP's descriptors have unit length. With
     `redraw_validation` each seed draws validation writers of its own, as many as val has, from
     those of train and val.
     """
@@ -64,6 +64,7 @@ class Writers(Schedule):
     validate_every: Count
     mining: Literal["hardest", "all-positives"]
     reduction: Literal["active", "sum"]
+    loss_distance: Literal["sqeuclidean", "euclidean"]
     distance: Literal["sqeuclidean", "cosine"]
     resize: Count | None
     standardize: bool
