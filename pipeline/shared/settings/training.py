@@ -53,9 +53,9 @@ class Writers(Schedule):
 
     `distance` ranks pages by their mean descriptors: squared Euclidean, or cosine, which is the
     same as squared Euclidean on means normalised again. See `dgmp.learning.triplet` for
-    `loss_distance`, `mining` and `reduction`; without `normalize` only DGMP's descriptors have unit length. With
-    `redraw_validation` each seed draws validation writers of its own, as many as val has, from
-    those of train and val.
+    `loss_distance`, `mining` and `reduction`; without `normalize` only DGMP's descriptors have unit
+    length. With `redraw_validation` each seed draws validation writers of its own, as many as val
+    has, from those of train and val.
     """
 
     steps_per_epoch: Count | None
