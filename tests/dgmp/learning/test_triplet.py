@@ -13,7 +13,9 @@ from dgmp.learning.triplet import BatchHardTripletLoss, batches_of_classes
 P, K, D = 4, 3, 5
 
 
-def naive_batch_hard(descriptors: Tensor, labels: Tensor, margin: float) -> tuple[Tensor, float]:
+def naive_batch_hard(
+    descriptors: Tensor, labels: Tensor, margin: float, power: int = 2
+) -> tuple[Tensor, float]:
     """Eq. 11 by loops: the mean over the violating triplets, and their fraction."""
     losses = []
     for a in range(len(labels)):
@@ -21,7 +23,7 @@ def naive_batch_hard(descriptors: Tensor, labels: Tensor, margin: float) -> tupl
         for other in range(len(labels)):
             if other == a:
                 continue
-            distance = ((descriptors[a] - descriptors[other]) ** 2).sum()
+            distance = (descriptors[a] - descriptors[other]).norm() ** power
             (positives if labels[other] == labels[a] else negatives).append(distance)
         hardest = max(positives, key=Tensor.item) - min(negatives, key=Tensor.item)
         losses.append(torch.clamp(margin + hardest, min=0))
@@ -95,6 +97,20 @@ def test_oracle_mining_of_the_authors_code(seed: int, spread: float, shuffled: b
     torch.testing.assert_close(found.loss, expected)
     torch.testing.assert_close(ours.grad, naive.grad, atol=1e-8, rtol=1e-6)
     assert found.active == pytest.approx(len(kept) / len(triplets))
+
+
+@pytest.mark.parametrize("margin", [0.02, 0.5])
+def test_oracle_of_the_euclidean_distance(margin: float) -> None:
+    descriptors, labels = batch(5, 0.3)
+    ours, theirs = (descriptors.clone().requires_grad_() for _ in range(2))
+    found = BatchHardTripletLoss(margin, distance="euclidean")(ours, labels)
+    loss, active = naive_batch_hard(theirs, labels, margin, power=1)
+    assert active > 0
+    torch.testing.assert_close(found.loss, loss)
+    assert found.active == pytest.approx(active)
+    wanted = torch.autograd.grad(loss, theirs)
+    assert wanted[0].abs().max() > 0
+    torch.testing.assert_close(torch.autograd.grad(found.loss, ours), wanted)
 
 
 @pytest.mark.parametrize("mining", ["hardest", "all-positives"])

@@ -73,6 +73,7 @@ def test_property_fingerprints_differ_by_every_setting_of_the_run(params):
         f"cells.{WRITERS}.margin": 0.3,
         "poolings.dgmp-1k.multiplier": 7,
         "poolings.dgmp-1k.lambda": 7,
+        "poolings.dgmp-1k.relative": True,
         "poolings.dgmp-1k": {"name": "gem", "p": 1000, "multiplier": 1000},
         "profile.backbone": {"name": "narrow", "width": 3},
         "compute.precision": "bf16",
@@ -82,7 +83,7 @@ def test_property_fingerprints_differ_by_every_setting_of_the_run(params):
     other: dict[str, Any] = {"distance": "cosine", "mining": "all-positives", "reduction": "sum"}
     other |= {"writers_per_batch": 5, "patches_per_writer": 5, "tested_model": "final"}
     other |= dict.fromkeys(("keep_pooling_multiplier", "standardize", "normalize"), False)
-    other["redraw_validation"] = True
+    other |= {"redraw_validation": True, "loss_distance": "sqeuclidean"}
     schedule = params.active.writers.model_dump()
     for key in Writers.model_fields.keys() - {"seeds"}:
         changes[f"profile.writers.{key}"] = other.get(key, 1 if schedule.get(key) == 2 else 2)

@@ -109,6 +109,7 @@ def plain(project) -> dict[str, Trained]:
     ("name", "changes"),
     [
         (WRITERS, {"mining": "all-positives"}),
+        (WRITERS, {"loss_distance": "sqeuclidean"}),
         (WRITERS, {"reduction": "sum"}),
         (WRITERS, {"resize": 24}),
         (WRITERS, {"standardize": False}),
