@@ -37,7 +37,12 @@ def digest(data: bytes, kind: str = "sha256") -> str:
 def sources_of(*urls: str, record: str | None = None, **known: Any) -> Sources:
     file = {"origin": "o", "urls": urls, "bytes": None, "checksum": None, "folder": "top"} | known
     origin = {"licence": "none", "citation": "none", "record": record}
-    content = {"origins": {"o": origin}, "files": {NAME: file}, "weights": NAME, "sets": {}}
+    content = {
+        "origins": {"o": origin},
+        "files": {NAME: file},
+        "weights": {"resnet50": NAME},
+        "sets": {},
+    }
     return Sources.model_validate(content)
 
 

@@ -28,7 +28,7 @@ def downloads(tmp_path) -> Downloads:
     content = {
         "origins": {"o": {"licence": "none", "citation": "none"}},
         "files": files,
-        "weights": "there.txt",
+        "weights": {"resnet50": "there.txt"},
         "sets": {},
     }
     for folder in ("downloads", "mirror/deep"):
