@@ -111,7 +111,7 @@ def toy(settings: dict[str, Any]) -> dict[str, Any]:
     settings["tables"]["table4"] = {name: {"title": name} for name in SYSTEMS}
     settings["systems"] = {name: settings["systems"][name] for name in SYSTEMS}
     settings["baselines"] = {}
-    settings["sweep"] = []
+    settings["sweep"] = [WRITERS]
     small = {"centres": 3, "sample": 500, "least": 4, "seeds": [0], "script_c": [1, 10]}
     settings["systems"]["sift-gmp"] |= small
     settings["chain"]["components"] = 4

@@ -190,6 +190,8 @@ def test_every_module_reruns_the_stages_that_import_its_wing(clone, dvc_home):
         users = [(name, dep) for name, dep in deps if dep.def_path == wing]
         doors = {door for door, wings in wings_of.items() if wing in wings}
         assert {door_of(name.partition("@")[0]) for name, _ in users} == doors, wing
+        if not users:  # of integrations, which no stage uses
+            continue
         files = [clone.folder / file.relative_to(ROOT) for file in modules(wing)]
         assert not [file for file in files if repo.dvcignore.is_ignored_file(str(file))]
         # All users of a wing ask for the same hash.
