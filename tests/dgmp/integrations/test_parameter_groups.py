@@ -6,7 +6,8 @@ from torch import nn
 
 from dgmp import DGMP, build_pooling
 from dgmp.integrations import pooling_parameters, replace_pooling
-from dgmp.learning.models import DescriptorNet, Standardize, build_backbone
+from dgmp.learning.backbones.registry import build_backbone
+from dgmp.learning.models import DescriptorNet, Standardize
 from dgmp.learning.optimizer import OptimizerSettings, build_optimizer
 
 
