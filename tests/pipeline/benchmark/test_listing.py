@@ -13,7 +13,7 @@ from pipeline.benchmark.rebuilding import pixel_sum
 from tests.pipeline.benchmark import made_up
 
 ROOT = Path(__file__).parents[3]
-SHARED = ROOT.parents[1] / "shared" / "data"
+SHARED = ROOT.parent / "shared" / "data"
 LISTS = ("manuscripts", "scripts")
 
 
