@@ -97,10 +97,17 @@ class SentencePooling(nn.Module):
 
         names = ("token", "cache_folder", "revision", "local_files_only")
         access = {name: kwargs[name] for name in names if name in kwargs}
-        config, weights = (
-            load_file_path(model_name_or_path, filename, subfolder=subfolder, **access)
+        found = {
+            filename: load_file_path(model_name_or_path, filename, subfolder=subfolder, **access)
             for filename in (cls.CONFIG, cls.WEIGHTS)
-        )
+        }
+        config, weights = found[cls.CONFIG], found[cls.WEIGHTS]
+        if config is None or weights is None:
+            missing = ", ".join(filename for filename, path in found.items() if path is None)
+            raise FileNotFoundError(
+                f"{model_name_or_path} has no {missing} in {subfolder or 'its root'}: "
+                "save the model again with SentenceTransformer.save"
+            )
         module = cls(**json.loads(Path(config).read_text(encoding="utf-8")))
         module.load_state_dict(load_file(weights))
         return module
