@@ -96,7 +96,11 @@ def test_errors_a_cut_archive(taken, share):
     assert set(written) <= {wanted["c.txt"]}
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>log in</html>", gzip.compress(b"<html>" * 999)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<html>log in</html>", gzip.compress(b"<html>" * 999, mtime=0)],
+    ids=["nothing", "page", "compressed-page"],
+)
 def test_errors_something_else(taken, content):
     wrong, files = taken(content)
     assert set(wrong) == set(WANTED)
