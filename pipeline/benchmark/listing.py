@@ -17,6 +17,9 @@ from pipeline.shared.settings.base import Count, Settings, Task
 from pipeline.shared.settings.errors import settings_errors
 
 BENCHMARK_FILE = Path("data/benchmark.yaml")
+NO_LICENCE = "none stated"
+# The folder of built pages, and of their copies in acquire.
+PAGES = "pages"
 
 ObjectId = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
 
@@ -26,6 +29,11 @@ class Repository(Origin):
 
     commit: ObjectId
     megabytes: Count
+
+    @property
+    def licensed(self) -> bool:
+        """Whether its pages have a licence."""
+        return self.licence != NO_LICENCE
 
 
 class TaskPages(Settings):

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.benchmark.listing import (
     BENCHMARK_FILE,
+    PAGES,
     Benchmark,
     ListedPage,
     load_benchmark,
@@ -58,13 +59,13 @@ def take_benchmark(
         benchmark.catalogue(), data / "downloads", mirror_of(params), listed_in=BENCHMARK_FILE
     )
     workers = params.active.workers
-    store = Store(benchmark, data / "pages", data / "unpacked", downloads, workers)
+    store = Store(benchmark, data / PAGES, data / "unpacked", downloads, workers)
     lost = store.fill(list(pages.values()), stop=settings.incomplete == "stop")
     _report(lost, data / REPORT, settings, key)
     kept = pages.keys() - {page.page for page in lost}
     for file in kept:
-        (target / "pages" / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(store.folder / file, target / "pages" / file)
+        (target / PAGES / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(store.folder / file, target / PAGES / file)
     lists: dict[Task, list[Page]] = {}
     for number, task in enumerate(tasks):
         columns = benchmark.tasks[task]

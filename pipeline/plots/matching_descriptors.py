@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -14,7 +15,7 @@ from matplotlib.patches import ConnectionPatch, Rectangle
 
 from dgmp.encoding.surrogates.keypoint_patches import cut_around
 from pipeline.plots.matching_pairs import Match, Pair, find_system, read_matches
-from pipeline.plots.page_thumbnails import show, shrink
+from pipeline.plots.page_thumbnails import credited, show, shrink
 from pipeline.plots.retrieval_rankings import mark
 from pipeline.plots.style import BLUE, STYLE, VERMILION
 from pipeline.shared.settings.params import Params
@@ -40,7 +41,8 @@ def figure(params: Params) -> Figure:
         f"{params.active.titles.writers}: {params.tables.table4[name].title}, seed "
         f"{system.seeds[0]}: pairs of local descriptors that carry most of the similarity"
     )
-    return draw(list(read_matches(params)), title)
+    matches = list(read_matches(params))
+    return credited(draw(matches, title), params, [file for one in matches for file in one.files])
 
 
 @mpl.rc_context(STYLE)
@@ -77,8 +79,8 @@ def _draw_pages(figure: Figure, both: Sequence[Axes], match: Match) -> None:
     for axes, page in zip(both, match.pages, strict=True):
         show(axes, shrink(page, WIDTH, levels=LEVELS), line=1)
         axes.images[0].set_extent((0, page.shape[1], page.shape[0], 0))
-    both[0].set_title(match.names[0], fontsize=7)
-    mark(both[1], match.names[1], right=match.right)
+    both[0].set_title(Path(match.files[0]).stem, fontsize=7)
+    mark(both[1], Path(match.files[1]).stem, right=match.right)
     negative = match.positive - 100
     both[0].set_ylabel(
         f"AP {match.precision:.0f} %, cosine {match.similarity:.2f}\n"

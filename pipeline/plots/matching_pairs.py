@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,7 +46,7 @@ class Match:
     """A query and the page that comes first, and their pairs by falling share.
 
     Attributes:
-        names: of both.
+        files: of both, as in the page lists.
         pages: binary pages (H, W).
         right: whether they are of one writer.
         precision: average precision of the query in percent.
@@ -57,7 +56,7 @@ class Match:
         pairs: those shown.
     """
 
-    names: tuple[str, str]
+    files: tuple[str, str]
     pages: tuple[Gray, Gray]
     right: bool
     precision: float
@@ -117,7 +116,7 @@ def read_matches(params: Params) -> Iterator[Match]:
         ours, theirs = (place / max(page.shape) for place, page in zip(places, pages, strict=True))
         chosen = distinct_pairs(shares, ours, theirs, count=PAIRS, apart=APART)
         yield Match(
-            names=(Path(files[0]).stem, Path(files[1]).stem),
+            files=(files[0], files[1]),
             pages=(pages[0], pages[1]),
             right=bool(labels[both[0]] == labels[both[1]]),
             precision=100 * float(precision[query]),

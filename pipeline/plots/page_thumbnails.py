@@ -1,20 +1,26 @@
-"""Which network and pages the figures of pages show, and how they show a page."""
+"""Which network and pages the figures of pages show, how they show a page, and its source."""
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from pipeline.benchmark.credits import read_credits
 from pipeline.shared.page_lists import Page, read_pages
 from pipeline.shared.settings.params import Params, ParamsError
 
 Gray = NDArray[np.uint8]
 
 WHITE, BLACK = 255, 0
+# Credits below a figure: characters and inches of a line.
+LINE, LINE_HEIGHT = 135, 0.11
 
 
 def find_cell(params: Params) -> str:
@@ -69,3 +75,21 @@ def show(axes: Axes, page: Gray, *, colour: str = "black", line: float = 0.5) ->
     axes.imshow(page, cmap="gray", vmin=BLACK, vmax=WHITE, interpolation="none")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set(visible=True, linewidth=line, color=colour)
+
+
+def credited(figure: Figure, params: Params, files: Iterable[str]) -> Figure:
+    """The figure with the sources and licences of the pages that it shows below it, if known.
+
+    Args:
+        figure: One that is drawn; its label below stays.
+        params: All settings.
+        files: Of the pages, as in the page lists.
+    """
+    credit = read_credits(params).of(files)
+    if not credit:
+        return figure
+    lines = textwrap.wrap(f"Pages, from github.com: {credit}", LINE)
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + LINE_HEIGHT * (len(lines) + 1))
+    figure.supxlabel("\n".join([*filter(None, [figure.get_supxlabel()]), *lines]), fontsize=6.5)
+    return figure

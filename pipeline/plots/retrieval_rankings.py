@@ -17,7 +17,7 @@ from dgmp.images.reading import read_gray
 from dgmp.metrics import Distance, evaluate_retrieval
 from pipeline.evaluation.pooling_names import pooling_label
 from pipeline.evaluation.predictions import Arrays, read_test_set
-from pipeline.plots.page_thumbnails import Gray, detail, find_cell, show, shrink
+from pipeline.plots.page_thumbnails import Gray, credited, detail, find_cell, show, shrink
 from pipeline.plots.style import BLUE, STYLE, VERMILION
 from pipeline.shared.settings.params import Params
 
@@ -50,7 +50,8 @@ def figure(params: Params) -> Figure:
         f"{params.active.titles.writers}: {pooling_label(params.poolings[cell.pooling])}, margin "
         f"{cell.margin:g}, seed {seed}: test queries from the best to the worst"
     )
-    return draw(rankings, pages, list(map(str, arrays["labels"])), files, title)
+    drawn = draw(rankings, pages, list(map(str, arrays["labels"])), files, title)
+    return credited(drawn, params, [files[page] for page in sorted(shown)])
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 
 from dgmp.images.negatives import turn_positive
 from dgmp.images.reading import read_gray
+from pipeline.benchmark.credits import read_credits
 from pipeline.plots.confusion_matrices import Counts, cells_of_table3, read_confusions
-from pipeline.plots.page_thumbnails import Gray, read_test_pages, show, shrink
+from pipeline.plots.page_thumbnails import Gray, credited, read_test_pages, show, shrink
 from pipeline.plots.style import STYLE
 from pipeline.shared.page_lists import Page
 from pipeline.shared.settings.base import SCRIPT_TASKS, Task
@@ -32,7 +33,9 @@ def writers_figure(params: Params) -> Figure:
     Raises:
         ValueError: there are too few test pages for that.
     """
-    return draw(read_writers(params), f"Test pages of {params.active.titles.writers}")
+    groups = read_writers(params)
+    drawn = draw(groups, f"Test pages of {params.active.titles.writers}")
+    return credited(drawn, params, files_of(groups))
 
 
 def scripts_figure(params: Params) -> Figure:
@@ -47,11 +50,19 @@ def scripts_figure(params: Params) -> Figure:
             "params.yaml: tables.table3 lists no cell that tells script types apart: list one"
         )
     runs = len(cells_of_table3(params, task)) * len(params.active.schedule(task).seeds)
-    return draw(
-        read_scripts(params, task),
+    found = read_credits(params)
+    pages = {
+        label: [page for page in own if found.may_show(page.file)]
+        for label, own in read_test_pages(params.data / "acquire" / f"{task}.csv").items()
+    }
+    title = (
         f"Test pages of {getattr(params.active.titles, task)}: the classes most often taken for "
-        f"each other, no class shown twice, all {runs} runs of Table III",
+        f"each other, no class shown twice, all {runs} runs of Table III"
     )
+    if not all(pages.values()):
+        title += "; of classes that have a page whose licence allows to show it"
+    groups = read_scripts(params, task, pages)
+    return credited(draw(groups, title), params, files_of(groups))
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,13 @@ class Group:
 
     heading: str
     captions: tuple[str, ...]
+    files: tuple[str, ...]
     pages: tuple[Gray, ...]
+
+
+def files_of(groups: Iterable[Group]) -> list[str]:
+    """The files of all pages shown, as in the page lists."""
+    return [file for group in groups for file in group.files]
 
 
 @dataclass(frozen=True)
@@ -132,27 +149,30 @@ def read_writers(params: Params) -> list[Group]:
         Group(
             heading,
             tuple(f"({next(letters)}) {caption}" for caption in texts),
+            tuple(page.file for page in pages),
             tuple(_read(folder / page.file, negative) for page in pages),
         )
         for heading, texts, pages in zip(headings, captions, (alike, different), strict=True)
     ]
 
 
-def read_scripts(params: Params, task: Task) -> list[Group]:
-    """The groups of Figure 3."""
+def read_scripts(params: Params, task: Task, pages: Mapping[str, Sequence[Page]]) -> list[Group]:
+    """The groups of Figure 3, from the pages of each class; classes without one are not shown."""
     found = [read_confusions(params, name) for name in cells_of_table3(params, task)]
-    classes = found[0].classes
     folder = params.data / "acquire"
     negative = params.active.binarize.negative
-    pages = read_test_pages(folder / f"{task}.csv")
     letters = iter("abcd")
     groups = []
-    for pair in resembling(np.sum([one.counts for one in found], axis=0), PAIRS):
+    counts = np.sum([one.counts for one in found], axis=0)
+    shown = [index for index, name in enumerate(found[0].classes) if pages.get(name)]
+    classes = [found[0].classes[index] for index in shown]
+    for pair in resembling(counts[np.ix_(shown, shown)], PAIRS):
         names = [classes[pair.one], classes[pair.other]]
         groups.append(
             Group(
                 f"taken for each other: {pair.mistaken:.0f} % of their pages",
                 tuple(f"({next(letters)}) {name}" for name in names),
+                tuple(pages[name][0].file for name in names),
                 tuple(_read(folder / pages[name][0].file, negative) for name in names),
             )
         )

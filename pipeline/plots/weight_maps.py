@@ -28,7 +28,7 @@ from dgmp.pooling.layers import DGMP
 from pipeline.evaluation.pooling_names import pooling_label
 from pipeline.evaluation.predictions import run_folder
 from pipeline.inputs.network import load_trained, network_parts
-from pipeline.plots.page_thumbnails import find_cell, read_test_pages
+from pipeline.plots.page_thumbnails import credited, find_cell, read_test_pages
 from pipeline.plots.style import STYLE
 from pipeline.shared.settings.params import Params
 
@@ -67,25 +67,26 @@ def figure(params: Params) -> Figure:
     network, pooling = load_network(params, name, seed)
     folder = params.data / "binarize"
     size = params.active.patches.size
+    files = [own[0].file for own in read_test_pages(folder / "pages.csv").values()][:PAGES]
     with one_thread():
         examples = [
             weigh(
                 network,
                 pooling,
-                read_gray(folder / first.file),
+                read_gray(folder / file),
                 size=size,
                 stride=BACKBONE_STRIDE * params.active.writers.last_stride,
-                name=Path(first.file).stem,
+                name=Path(file).stem,
                 scale=(params.active.writers.resize or size) / size,
             )
-            for first, *_ in list(read_test_pages(folder / "pages.csv").values())[:PAGES]
+            for file in files
         ]
     label = pooling_label(params.poolings[params.cells[name].pooling])
     title = (
         f"{params.active.titles.writers}: {label} ({pooling.value.item():.4g} after training), "
         f"cell {name}, seed {seed}"
     )
-    return draw(examples, size, title)
+    return credited(draw(examples, size, title), params, files)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def test_matches_agree_with_the_oracle(described):
     with np.load(folder / "seed0.npz") as archive:
         raw, labels = archive["raw"].astype(float), archive["labels"]
     files = LocalStore(described.data / "describe" / "writers", ("test",))
-    names = [page.file.removeprefix("pages/").removesuffix(".png") for page in files.pages]
+    names = [page.file for page in files.pages]
     precision = []
     for query in range(len(raw)):
         order = [page for page in np.argsort(raw[query], kind="stable") if page != query]
@@ -40,7 +40,7 @@ def test_matches_agree_with_the_oracle(described):
     assert expected[0] > expected[2]
     assert [match.precision for match in matches] == pytest.approx(expected.tolist())
     for match in matches:
-        query, page = (names.index(name) for name in match.names)
+        query, page = (names.index(name) for name in match.files)
         assert match.precision == pytest.approx(precision[query])
         assert page == min((d, p) for p, d in enumerate(raw[query]) if p != query)[1]
         assert match.right == (labels[query] == labels[page])
