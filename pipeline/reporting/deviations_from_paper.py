@@ -66,7 +66,7 @@ def _reasons(here: Profile) -> dict[str, Reason]:
         "pages of scripts (a)": Reason(data),
         "pages of scripts (b)": Reason(data),
         "network": Reason(SIZE),
-        "starting weights": Reason("the narrow network has no published weights", OWN),
+        "starting weights": Reason("they come with the installation, without a download"),
         "blocks that are trained, writers": Reason(SIZE),
         "blocks that are trained, scripts": Reason(SIZE),
         "binarization": Reason("pages are grey-scale", OWN),
