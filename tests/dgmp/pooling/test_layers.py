@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import torch
@@ -8,7 +7,6 @@ from torch import nn
 import dgmp
 from dgmp import DGMP, POOLINGS, build_pooling
 from dgmp.pooling import functional
-from pipeline.shared.settings.cells import PoolingName
 
 LEARNED = {"dgmp": "lambda_", "gem": "p", "lse": "r", "mixed": "alpha"}
 
@@ -246,10 +244,6 @@ def test_the_layout_is_shown(name: str) -> None:
 
 def test_types_are_known_to_whoever_installs_it() -> None:
     assert Path(dgmp.__file__).with_name("py.typed").is_file()
-
-
-def test_params_know_the_same_names() -> None:
-    assert set(get_args(PoolingName)) == set(POOLINGS)
 
 
 @pytest.mark.parametrize("normalize", [False, True])

@@ -1,13 +1,15 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 from pydantic import ValidationError
 
+from dgmp import POOLINGS
 from pipeline.shared.settings.base import Settings
+from pipeline.shared.settings.cells import PoolingName
 from pipeline.shared.settings.params import Params, ParamsError, load_params
 
 ROOT = Path(__file__).parents[4]
@@ -34,6 +36,10 @@ def load(tmp_path: Path) -> Callable[..., Params]:
         return load_params(file)
 
     return with_change
+
+
+def test_params_know_the_names_of_the_layer():
+    assert set(get_args(PoolingName)) == set(POOLINGS)
 
 
 @pytest.mark.parametrize("profile", ["scribes", "manuscripts", "folder", "paper"])
