@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from dgmp.pooling.forward_mode import refuse_nested_forward_mode
 from dgmp.pooling.tracing import Proxy, fx_node
 
 
@@ -25,7 +27,8 @@ def lower_bound(x: Tensor, floor: float) -> Tensor:
     """
     if isinstance(x, Proxy):
         return fx_node(lower_bound, x, floor)
-    bounded: Tensor = _LowerBound.apply(x, floor)
+    function = _LowerBound if torch.compiler.is_compiling() else _LowerBoundForward
+    bounded: Tensor = function.apply(x, floor)
     return bounded
 
 
@@ -45,3 +48,15 @@ class _LowerBound(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
         return g * ((x >= ctx.floor) | (g < 0)), None
+
+
+class _LowerBoundForward(_LowerBound):
+    """With a forward mode, which a compiler refuses."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
+        refuse_nested_forward_mode()
+        # In forward mode there is no step to tell apart: as above the bound, everywhere.
+        return tangent.clone()

@@ -80,7 +80,8 @@ def generalized_max_pool(
     :math:`\xi = \arg\min_\xi \|\Phi^T\xi - 1_N\|^2 + \lambda\|\xi\|^2` for each sample: in its
     dual form :math:`\xi = \Phi\alpha, (\Phi^T\Phi + \lambda I_N)\alpha = 1_N` (Eq. 9) if N <= D,
     else in its primal form :math:`(\Phi\Phi^T + \lambda I_D)\xi = \Phi 1_N`, by Cholesky.
-    Derivatives of any order are exact (in reverse mode), and cost O(ND) beyond the factorization.
+    Derivatives of any order are exact, and cost O(ND) beyond the factorization; in forward mode of
+    the first order, and of the second one as jacfwd(jacrev(f)) or jacrev(jacfwd(f)).
 
     The system is made and solved in float32, or in float64 for float64 input, also under
     autocast. (`torch.set_float32_matmul_precision` other than "highest" loosens that.) The

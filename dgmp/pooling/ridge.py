@@ -8,6 +8,13 @@ let v = A^-1 (Phi^T g + h). Then
 
 In the primal form, with M = Phi Phi^T + lambda I and w = M^-1 (g - Phi h / lambda):
 v = Phi^T w + h / lambda, g - Phi v = lambda w, and lambda alpha = 1 - Phi^T xi.
+
+In forward mode, with the tangents P of Phi and l of lambda,
+
+    d alpha = -A^-1 (P^T xi + Phi^T P alpha + l alpha),    d xi = P alpha + Phi d alpha,
+
+and in the primal form d xi = M^-1 (lambda P alpha - Phi P^T xi - l xi) and
+d alpha = -(P^T xi + Phi^T d xi + l alpha) / lambda.
 """
 
 from __future__ import annotations
@@ -17,9 +24,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
+from torch.autograd import Function, forward_ad
 
 from dgmp.pooling.cholesky import gram_cholesky
+from dgmp.pooling.forward_mode import refuse_nested_forward_mode
 
 # Maps or locations, the smaller number, from which a batch's products with vectors are made as
 # rows, not as columns. On an AMD EPYC with one thread columns of 2 to 7 times up to 32 take 0.8 to
@@ -50,8 +58,8 @@ def solve_ridge(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         xi (B, D) and alpha (B, N).
     """
-    transformable = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
-    xi, alpha, _ = (_Ridge if transformable else _PlainRidge).apply(phi, lambda_)
+    transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    xi, alpha, _ = (_transformable(_Ridge) if transformed else _PlainRidge).apply(phi, lambda_)
     return xi, alpha
 
 
@@ -133,6 +141,29 @@ def _solution(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return xi, rest / _column(lambda_), factor
 
 
+def _tangents(
+    phi: Tensor,
+    lambda_: Tensor,
+    xi: Tensor,
+    alpha: Tensor,
+    factor: Tensor,
+    d_phi: Tensor | None,
+    d_lambda: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Tangents of xi and alpha from those of phi and lambda, one of which there is."""
+    along_alpha = torch.zeros_like(xi) if d_phi is None else _times(d_phi, alpha)
+    along_xi = torch.zeros_like(alpha) if d_phi is None else _times(d_phi.mT, xi)
+    ridge, slope = _column(lambda_), 0 if d_lambda is None else _column(d_lambda)
+    with without_autocast(phi.device):
+        if _dual(phi):
+            b = along_xi + _times(phi.mT, along_alpha) + slope * alpha
+            d_alpha = -_SolveForward.apply(phi, lambda_, b, factor, False)
+            return along_alpha + _times(phi, d_alpha), d_alpha
+        b = ridge * along_alpha - _times(phi, along_xi) - slope * xi
+        d_xi: Tensor = _SolveForward.apply(phi.mT, lambda_, b, factor, _refined(phi))
+        return d_xi, -(along_xi + _times(phi.mT, d_xi) + slope * alpha) / ridge
+
+
 def _gradients(
     phi: Tensor,
     lambda_: Tensor,
@@ -143,7 +174,9 @@ def _gradients(
     h: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """Gradients in phi and lambda from those of xi, g, and of alpha, h."""
-    solve = _Solve.apply if torch.is_grad_enabled() else _solve
+    # The plain one takes the factor for a constant, and is for values alone.
+    derived = torch.is_grad_enabled() or forward_ad._current_level >= 0
+    solve = _transformable(_Solve).apply if derived else _solve
     with without_autocast(phi.device):
         if _dual(phi):
             b = _times(phi.mT, g)
@@ -220,11 +253,28 @@ class _Ridge(Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Any, Any]:
-        outputs = _Ridge.apply(*_fold(info, in_dims, inputs))
+        outputs = _transformable(_Ridge).apply(*_fold(info, in_dims, inputs))
         return tuple(_unfold(info, x) for x in outputs), (0, 0, 0)
 
 
-class _PlainRidge(_Ridge):
+class _RidgeForward(_Ridge):
+    """With a forward mode, which a compiler refuses."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        _Ridge.setup_context(ctx, inputs, output)
+        ctx.save_for_forward(*inputs, *output)
+
+    @staticmethod
+    def jvp(
+        ctx: Any, d_phi: Tensor | None, d_lambda: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        refuse_nested_forward_mode()
+        phi, lambda_, xi, alpha, factor = ctx.saved_tensors
+        return *_tangents(phi, lambda_, xi, alpha, factor, d_phi, d_lambda), None
+
+
+class _PlainRidge(_RidgeForward):
     """The same for plain autograd: small systems take less time than what torch.func needs."""
 
     setup_context = staticmethod(Function.setup_context)
@@ -234,7 +284,7 @@ class _PlainRidge(_Ridge):
         ctx: Any, phi: Tensor, lambda_: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         output = _Ridge.forward(phi, lambda_)
-        _Ridge.setup_context(ctx, (phi, lambda_), output)
+        _RidgeForward.setup_context(ctx, (phi, lambda_), output)
         return output
 
 
@@ -269,13 +319,46 @@ class _Solve(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         x, ridge, factor, solution = ctx.saved_tensors
-        w = _Solve.apply(x, ridge, g, factor, ctx.refine)
+        w = _transformable(_Solve).apply(x, ridge, g, factor, ctx.refine)
         grad_x = -_two_outer(_times(x, w), solution, _times(x, solution), w, x)
         return grad_x, -_dot(w, solution, ridge), w, None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:
-        return _unfold(info, _Solve.apply(*_fold(info, in_dims, inputs[:-1]), inputs[-1])), 0
+        solve = _transformable(_Solve).apply
+        return _unfold(info, solve(*_fold(info, in_dims, inputs[:-1]), inputs[-1])), 0
+
+
+class _SolveForward(_Solve):
+    """With a forward mode, which a compiler refuses."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _Solve.setup_context(ctx, inputs, output)
+        x, ridge, _, factor, _ = inputs
+        ctx.save_for_forward(x, ridge, factor, output)
+
+    @staticmethod
+    def jvp(
+        ctx: Any, d_x: Tensor | None, d_ridge: Tensor | None, d_b: Tensor | None, *_: Any
+    ) -> Tensor:
+        refuse_nested_forward_mode()
+        x, ridge, factor, solution = ctx.saved_tensors
+        change = torch.zeros_like(solution) if d_b is None else d_b
+        if d_x is not None:
+            change = change - _times(d_x.mT, _times(x, solution))
+            change = change - _times(x.mT, _times(d_x, solution))
+        if d_ridge is not None:
+            change = change - _column(d_ridge) * solution
+        tangent: Tensor = _SolveForward.apply(x, ridge, change, factor, ctx.refine)
+        return tangent
+
+
+def _transformable(function: type[_Ridge | _Solve]) -> type[Function]:
+    """The one with a forward mode, except for a compiler."""
+    if torch.compiler.is_compiling():
+        return function
+    return _RidgeForward if function is _Ridge else _SolveForward
 
 
 def _fold(info: Any, in_dims: tuple[int | None, ...], inputs: tuple[Tensor, ...]) -> list[Tensor]:

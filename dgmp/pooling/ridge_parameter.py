@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from dgmp.pooling.forward_mode import refuse_nested_forward_mode
+
 
 def ridge_parameter(lambda_: Tensor | float, phi: Tensor) -> Tensor:
     """Lambda as () or (B, 1, 1), of the type and on the device of phi (B, D, N).
@@ -48,7 +50,8 @@ def relative_to_energy(lambda_: Tensor, energy: Tensor) -> Tensor:
 
 def mean_energy(phi: Tensor, mask: Tensor | None) -> Tensor:
     """Mean squared norm of the descriptors, (B, 1, 1), of phi (B, D, N), zero where masked."""
-    total: Tensor = _SquaredNorm.apply(phi)
+    function = _SquaredNorm if torch.compiler.is_compiling() else _SquaredNormForward
+    total: Tensor = function.apply(phi)
     return total / (phi.shape[2] if mask is None else mask.sum(dim=1)[:, None, None])
 
 
@@ -77,3 +80,20 @@ class _SquaredNorm(Function):
     def backward(ctx: Any, g: Tensor) -> Tensor:
         (phi,) = ctx.saved_tensors
         return 2 * g * phi
+
+
+class _SquaredNormForward(_SquaredNorm):
+    """With a forward mode, which a compiler refuses."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        _SquaredNorm.setup_context(ctx, inputs, output)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
+        refuse_nested_forward_mode()
+        (phi,) = ctx.saved_tensors
+        return 2 * (phi * tangent).sum(dim=(1, 2), keepdim=True)

@@ -237,8 +237,9 @@ def test_gradcheck(shape, batched, relative) -> None:
     def both(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor]:
         return generalized_max_pool(phi, lambda_, return_weights=True, relative=relative)
 
-    assert torch.autograd.gradcheck(both, (phi, lambda_))
-    assert torch.autograd.gradgradcheck(both, (phi, lambda_))
+    forward = {"check_forward_ad": True, "check_batched_forward_grad": True}
+    assert torch.autograd.gradcheck(both, (phi, lambda_), **forward)
+    assert torch.autograd.gradgradcheck(both, (phi, lambda_), check_fwd_over_rev=True)
     assert torch.autograd.gradgradcheck(lambda *args: both(*args)[0], (phi, lambda_))
     assert torch.autograd.gradgradcheck(lambda *args: both(*args)[1], (phi, lambda_))
 

@@ -15,7 +15,8 @@ import pytest
 import torch
 import torchvision
 from torch import Tensor, fx, nn
-from torch.func import functional_call, grad, jacrev, vmap
+from torch.autograd import forward_ad
+from torch.func import functional_call, grad, jacfwd, jacrev, jvp, vmap
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from dgmp import DGMP, POOLINGS, build_pooling, functional
@@ -155,8 +156,53 @@ def test_functional_transforms(shape: tuple[int, int, int], relative: bool) -> N
         wanted = torch.autograd.grad(loss(*inputs), inputs)
         torch.testing.assert_close((found[0][i], found[1][i]), wanted)
 
-    second = jacrev(jacrev(loss))(phis[0], lambdas[0])
-    torch.testing.assert_close(second, jacrev(jacrev(by_lu))(phis[0], lambdas[0]))
+    wanted = jacrev(jacrev(by_lu))(phis[0], lambdas[0])
+    for outer, inner in ((jacrev, jacrev), (jacfwd, jacrev), (jacrev, jacfwd)):
+        torch.testing.assert_close(outer(inner(loss))(phis[0], lambdas[0]), wanted)
+
+
+def test_a_gradient_without_graph_has_a_tangent_too() -> None:
+    # There the backward pass runs without grad mode, and the factor depends on phi all the same.
+    torch.manual_seed(3)
+    for shape in ((2, 5, 3), (2, 3, 5)):
+        phi, tangent = torch.rand(2, *shape, dtype=torch.float64)
+
+        def loss(phi: Tensor) -> Tensor:
+            return generalized_max_pool(phi, 0.3).square().sum()
+
+        with forward_ad.dual_level():
+            dual = forward_ad.make_dual(phi.clone().requires_grad_(), tangent)
+            (slope,) = torch.autograd.grad(loss(dual), dual)
+            found = forward_ad.unpack_dual(slope).tangent
+        assert found is not None
+        torch.testing.assert_close(found, jvp(grad(loss), (phi,), (tangent,))[1])
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_in_forward_mode(name: str) -> None:
+    pool = LAYERS[name]().double()
+    x, tangent = torch.rand(2, *X.shape, dtype=torch.float64)
+    parameters = dict(pool.named_parameters())
+    ones = {key: torch.ones_like(value) for key, value in parameters.items()}
+
+    def pooled(x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        output: Tensor = functional_call(pool, parameters, (x,))
+        return output
+
+    _, found = jvp(pooled, (x, parameters), (tangent, ones))
+    step = 1e-6
+    ahead, behind = (
+        pooled(x + s * tangent, {key: value + s * ones[key] for key, value in parameters.items()})
+        for s in (step, -step)
+    )
+    torch.testing.assert_close(found, (ahead - behind) / (2 * step), rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["dgmp", "relative dgmp"])
+def test_errors_forward_mode_in_forward_mode(name: str) -> None:
+    pool = LAYERS[name]()
+    with pytest.raises(NotImplementedError, match=r"take jacfwd\(jacrev"):
+        jacfwd(jacfwd(lambda x: pool(x).sum()))(X)
 
 
 @pytest.mark.parametrize("name", LAYERS)
