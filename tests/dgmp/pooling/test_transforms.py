@@ -122,6 +122,48 @@ def test_export_of_any_size(relative: bool) -> None:
         torch.testing.assert_close(program.module()(x), pool(x))
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="the compiler needs a C++ compiler")
+def test_a_program_compiled_ahead_of_time(tmp_path) -> None:
+    pool, batch = DGMP(2.0), torch.export.Dim("batch", min=1, max=64)
+    program = torch.export.export(pool, (X,), dynamic_shapes=({0: batch},))
+    file = torch._inductor.aoti_compile_and_package(
+        program, package_path=str(tmp_path / "pool.pt2")
+    )
+    loaded = torch._inductor.aoti_load_package(file)
+    for size in (1, 5):
+        x = torch.rand(size, *X.shape[1:])
+        torch.testing.assert_close(loaded(x), pool(x))
+
+
+def test_a_trunk_in_8_bits() -> None:
+    from torch.ao import quantization
+
+    torch.manual_seed(4)
+    layers = nn.Conv2d(6, 9, 2), nn.ReLU()
+    stubs = quantization.QuantStub(), quantization.DeQuantStub()
+    model = nn.Sequential(stubs[0], *layers, stubs[1], DGMP(2.0)).eval()
+    wanted = model(X)
+    model.qconfig = quantization.get_default_qconfig()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch moves its quantization into another package
+        prepared = quantization.prepare(model)
+        prepared(X)
+        found = quantization.convert(prepared)
+    assert isinstance(found[4], DGMP)
+    assert torch.equal(found[4].lambda_, model[4].lambda_)
+    volume = found[:4](X)
+    assert not torch.equal(volume, model[:4](X))
+    assert torch.equal(found(X), model[4](volume))
+    torch.testing.assert_close(found(X), wanted, rtol=0.1, atol=0.02)
+
+
+def test_inference_mode() -> None:
+    for name, build in LAYERS.items():
+        with torch.inference_mode():
+            found = build()(X)
+        assert torch.equal(found, build()(X)), name
+
+
 @pytest.mark.parametrize("shape", [(2, 5, 3), (2, 3, 5)])
 @pytest.mark.parametrize("relative", [False, True])
 def test_functional_transforms(shape: tuple[int, int, int], relative: bool) -> None:
