@@ -1,6 +1,6 @@
 """Write the tables that README.md shows from the committed reports: `make readme`.
 
-Of reports/manuscripts: Table II with links to the others, and the ladder.
+Table II of reports/scribes with links to the others, and the ladder of reports/manuscripts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipeline.shared.files import write_text
 from pipeline.shared.stage import run
 
 README = Path("README.md")
-FOLDER = Path("reports/manuscripts/tables")
+FOLDER = Path("reports/scribes/tables")
 SHOWN, LINKED = FOLDER / "table2.md", tuple(FOLDER / f"table{n}.md" for n in (1, 3, 4))
 SECTION = "Measured on: "
 # They speak of the other section of Table II, of which the ladder tells more.
