@@ -23,6 +23,7 @@ NETWORKS = {
     "resnet50": "ResNet-50",
 }
 DISTANCES = {"sqeuclidean": "squared Euclidean", "euclidean": "Euclidean"}
+MODELS = {"best": "of the best epoch", "final": "of the last epoch"}
 NEGATIVES = {
     "auto": "found and inverted",
     "always": "all pages inverted",
@@ -90,6 +91,9 @@ def _reasons(here: Profile) -> dict[str, Reason]:
         "start of the decay, writers": Reason(SHORTER),
         "start of the decay, scripts (a)": Reason(SHORTER),
         "start of the decay, scripts (b)": Reason(SHORTER),
+        "batch of writers": Reason(
+            "in few steps the hardest triplets of a large batch are active whatever the margin"
+        ),
         "learning rate, writers": Reason(SHORT),
         "learning rate, scripts": Reason(SHORT),
         "distance in the loss": Reason(
@@ -98,6 +102,7 @@ def _reasons(here: Profile) -> dict[str, Reason]:
         "learning rate of the classifier": Reason(
             "otherwise some hundred steps are too few to train it on unit vectors", CODE
         ),
+        "tested model, scripts (a)": Reason("few validation pages do not tell epochs apart", CODE),
         "weight decay of λ, scripts": Reason("as for writers", CODE),
         "network of Cl-S": Reason(SIZE, OWN),
         "patches that Cl-S describes": Reason(SIZE, OWN),
@@ -146,10 +151,14 @@ def _shown(profile: Profile) -> dict[str, str]:
         "start of the decay, writers": f"{writers.decay_start}",
         "start of the decay, scripts (a)": f"{a.decay_start}",
         "start of the decay, scripts (b)": f"{b.decay_start}",
+        "batch of writers": (
+            f"{writers.writers_per_batch} writers, {writers.patches_per_writer} patches of each"
+        ),
         "learning rate, writers": f"{writers.learning_rate:g}",
         "learning rate, scripts": f"{a.learning_rate:g}",
         "distance in the loss": DISTANCES[writers.loss_distance],
         "learning rate of the classifier": f"×{a.head_multiplier:g}",
+        "tested model, scripts (a)": MODELS[a.tested_model],
         "weight decay of λ, scripts": np.format_float_positional(a.pooling_weight_decay, trim="-"),
         "network of Cl-S": (
             f"{surrogates.classes} classes, {surrogates.patches} patches, "

@@ -240,7 +240,7 @@ def test_contrast_of_both_schemes():
 
 def test_deviations_from_the_papers_settings_are_listed(scored):
     page = plain(page_of(scored))
-    assert "epochs, writers 300 6 of 14 batches" in page
+    assert "epochs, writers 300 5 of 40 batches" in page
     assert "patches of writers’ pages 400 px, every 256 px 224 px, every 128 px" in page
     scored.set("profiles.scribes.patches.size", 400)
     scored.set("profiles.scribes.patches.stride", 256)
