@@ -26,26 +26,17 @@ import torch
 from torch import Tensor
 from torch.autograd import Function, forward_ad
 
-from dgmp.pooling.cholesky import gram_cholesky
 from dgmp.pooling.forward_mode import refuse_nested_forward_mode
-
-# Maps or locations, the smaller number, from which a batch's products with vectors are made as
-# rows, not as columns. On an AMD EPYC with one thread columns of 2 to 7 times up to 32 take 0.8 to
-# 1.0 of the time for 8 samples, 0.8 to 1.2 for 256, but those of 2 to 7 times 256 1.2 to 9 of it.
-ROWS_FROM = 8
-
-# Rows up to which, and samples from which on, one torch.cholesky_solve takes the place of two
-# triangular solves. On an AMD EPYC with one thread it takes 0.9 of their time for 64 samples and
-# 0.8 for 256, of 2 to 8 rows; for 16 rows there is no gain.
-CHOLESKY_SOLVE_ROWS = 8
-CHOLESKY_SOLVE_SAMPLES = 64
-
-# Maps, or locations where these are at least twice the maps, from which a primal solve is refined.
-# Largest relative error of a value with and without, at lambda = 1 in float32, 8 uniform samples:
-# 3e-6 and 7e-5 for 128 maps x 130 locations, 2e-6 and 5e-5 for 128 x 256. The time of a value grows
-# by up to 1.4 there and at more maps or locations, by 1.4 to 3 at 32 or 64 maps x 64 to 256.
-REFINED_FROM = 128
-REFINED_RATIO = 2
+from dgmp.pooling.ridge_system import (
+    column,
+    dot,
+    is_dual,
+    is_refined,
+    solution_of,
+    solve_with_factor,
+    times,
+    two_outer,
+)
 
 
 def solve_ridge(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,76 +64,6 @@ def without_autocast(device: torch.device) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def _dual(phi: Tensor) -> bool:
-    _, depth, locations = phi.shape
-    if torch.compiler.is_exporting():
-        from torch.fx.experimental.symbolic_shapes import statically_known_true  # slow to import
-
-        # A program for any size must not depend on which is smaller.
-        return statically_known_true(locations <= depth)
-    return locations <= depth
-
-
-def _times(x: Tensor, vector: Tensor) -> Tensor:
-    """X times a vector each: (B, m, n), (B, n) -> (B, m)."""
-    # A batch of long rows is faster, one of short rows slower than the same of columns. An exported
-    # program is for any size.
-    if torch.compiler.is_exporting() or (len(x) > 1 and 1 < min(x.shape[1:]) < ROWS_FROM):
-        return torch.bmm(x, vector.unsqueeze(2)).squeeze(2)
-    if x.shape[2] == 1 and len(x) > 1:
-        return x.squeeze(2) * vector
-    return torch.bmm(vector.unsqueeze(1), x.mT).squeeze(1)
-
-
-def _dot(a: Tensor, b: Tensor, like: Tensor) -> Tensor:
-    """Sum of products, (B, n) twice, for each sample or for all as `like`, (B, 1, 1) or ()."""
-    return torch.bmm(a.unsqueeze(1), b.unsqueeze(2)) if like.ndim else (a * b).sum()
-
-
-def _cholesky_solve(factor: Tensor, b: Tensor) -> Tensor:
-    """(L L^T)^-1 b, (B, n)."""
-    if not torch.compiler.is_exporting():
-        if factor.shape[1] == 1:
-            return b / factor.squeeze(2).square()
-        if factor.shape[1] <= CHOLESKY_SOLVE_ROWS and len(factor) >= CHOLESKY_SOLVE_SAMPLES:
-            return torch.cholesky_solve(b.unsqueeze(2), factor).squeeze(2)
-    # torch.cholesky_solve is one call, but would copy the factor.
-    y = torch.linalg.solve_triangular(factor, b.unsqueeze(2), upper=False)
-    return torch.linalg.solve_triangular(factor.mT, y, upper=True).squeeze(2)
-
-
-def _column(lambda_: Tensor) -> Tensor:
-    """() or (B, 1, 1) as it multiplies (B, n)."""
-    return lambda_.squeeze(2) if lambda_.ndim else lambda_
-
-
-def _refined(phi: Tensor) -> bool:
-    """Whether one step of iterative refinement with Phi itself follows each primal solve.
-
-    It takes back the rounding of Phi Phi^T (corrected seminormal equations, Björck 1987) for four
-    passes over Phi, where these are cheap beside the rest. For a dual system they are not.
-    """
-    _, depth, locations = phi.shape
-    if torch.compiler.is_exporting() or depth >= REFINED_FROM:
-        return True
-    return locations >= max(REFINED_FROM, REFINED_RATIO * depth)
-
-
-def _solution(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """xi, alpha and the factor of the smaller system."""
-    if _dual(phi):
-        factor = gram_cholesky(phi, lambda_)
-        alpha = _cholesky_solve(factor, phi.new_ones(phi.shape[0], phi.shape[2]))
-        return _times(phi, alpha), alpha, factor
-    factor = gram_cholesky(phi.mT, lambda_)
-    xi = _cholesky_solve(factor, phi.sum(dim=2))
-    rest = 1 - _times(phi.mT, xi)
-    if _refined(phi):
-        xi = xi + _cholesky_solve(factor, _times(phi, rest) - _column(lambda_) * xi)
-        rest = 1 - _times(phi.mT, xi)
-    return xi, rest / _column(lambda_), factor
-
-
 def _tangents(
     phi: Tensor,
     lambda_: Tensor,
@@ -153,17 +74,17 @@ def _tangents(
     d_lambda: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """Tangents of xi and alpha from those of phi and lambda, one of which there is."""
-    along_alpha = torch.zeros_like(xi) if d_phi is None else _times(d_phi, alpha)
-    along_xi = torch.zeros_like(alpha) if d_phi is None else _times(d_phi.mT, xi)
-    ridge, slope = _column(lambda_), 0 if d_lambda is None else _column(d_lambda)
+    along_alpha = torch.zeros_like(xi) if d_phi is None else times(d_phi, alpha)
+    along_xi = torch.zeros_like(alpha) if d_phi is None else times(d_phi.mT, xi)
+    ridge, slope = column(lambda_), 0 if d_lambda is None else column(d_lambda)
     with without_autocast(phi.device):
-        if _dual(phi):
-            b = along_xi + _times(phi.mT, along_alpha) + slope * alpha
+        if is_dual(phi):
+            b = along_xi + times(phi.mT, along_alpha) + slope * alpha
             d_alpha = -_SolveForward.apply(phi, lambda_, b, factor, False)
-            return along_alpha + _times(phi, d_alpha), d_alpha
-        b = ridge * along_alpha - _times(phi, along_xi) - slope * xi
-        d_xi: Tensor = _SolveForward.apply(phi.mT, lambda_, b, factor, _refined(phi))
-        return d_xi, -(along_xi + _times(phi.mT, d_xi) + slope * alpha) / ridge
+            return along_alpha + times(phi, d_alpha), d_alpha
+        b = ridge * along_alpha - times(phi, along_xi) - slope * xi
+        d_xi: Tensor = _SolveForward.apply(phi.mT, lambda_, b, factor, is_refined(phi))
+        return d_xi, -(along_xi + times(phi.mT, d_xi) + slope * alpha) / ridge
 
 
 def _gradients(
@@ -178,35 +99,35 @@ def _gradients(
     """Gradients in phi and lambda from those of xi, g, and of alpha, h."""
     # The plain one takes the factor for a constant, and is for values alone.
     derived = torch.is_grad_enabled() or forward_ad._current_level >= 0
-    solve = _transformable(_Solve).apply if derived else _solve
+    solve = _transformable(_Solve).apply if derived else solve_with_factor
     with without_autocast(phi.device):
-        if _dual(phi):
-            b = _times(phi.mT, g)
+        if is_dual(phi):
+            b = times(phi.mT, g)
             v = solve(phi, lambda_, b if h is None else b + h, factor, False)
-            residual = g - _times(phi, v)
-            slope = _dot(v, alpha, lambda_)
+            residual = g - times(phi, v)
+            slope = dot(v, alpha, lambda_)
         else:
-            b = g if h is None else g - _times(phi, h) / _column(lambda_)
-            w = solve(phi.mT, lambda_, b, factor, _refined(phi))
-            v = _times(phi.mT, w)
-            residual = _column(lambda_) * w
-            slope = _dot(w, xi, lambda_)  # not v^T alpha, whose terms cancel
+            b = g if h is None else g - times(phi, h) / column(lambda_)
+            w = solve(phi.mT, lambda_, b, factor, is_refined(phi))
+            v = times(phi.mT, w)
+            residual = column(lambda_) * w
+            slope = dot(w, xi, lambda_)  # not v^T alpha, whose terms cancel
             if h is not None:
-                v = v + h / _column(lambda_)
-                slope = slope + _dot(h, alpha, lambda_) / lambda_
-        return _two_outer(residual, alpha, xi, -v, phi), -slope
+                v = v + h / column(lambda_)
+                slope = slope + dot(h, alpha, lambda_) / lambda_
+        return two_outer(residual, alpha, xi, -v, phi), -slope
 
 
 # A compiler cannot trace the retry of a factorization, which depends on the data, and would trace
 # the products of the backward pass as the surrounding autocast wants them.
-_opaque_solution = torch.library.custom_op("dgmp::ridge", _solution, mutates_args=())
+_opaque_solution = torch.library.custom_op("dgmp::ridge", solution_of, mutates_args=())
 _opaque_gradients = torch.library.custom_op("dgmp::ridge_gradients", _gradients, mutates_args=())
 
 
 @_opaque_solution.register_fake
 def _(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     batch, depth, locations = phi.shape
-    n = locations if _dual(phi) else depth
+    n = locations if is_dual(phi) else depth
     factor = phi.new_empty(batch, n, n).mT
     return phi.new_empty(batch, depth), phi.new_empty(batch, locations), factor
 
@@ -215,7 +136,7 @@ def _(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _(
     phi: Tensor, lambda_: Tensor, xi: Tensor, alpha: Tensor, *_: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    return _two_outer(xi, alpha, xi, alpha, phi), torch.empty_like(lambda_)
+    return two_outer(xi, alpha, xi, alpha, phi), torch.empty_like(lambda_)
 
 
 def _opaque() -> bool:
@@ -228,7 +149,7 @@ class _Ridge(Function):
     @staticmethod
     def forward(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         output: tuple[Tensor, Tensor, Tensor]
-        output = (_opaque_solution if _opaque() else _solution)(phi, lambda_)
+        output = (_opaque_solution if _opaque() else solution_of)(phi, lambda_)
         return output
 
     @staticmethod
@@ -290,28 +211,10 @@ class _PlainRidge(_RidgeForward):
         return output
 
 
-def _two_outer(a: Tensor, b: Tensor, c: Tensor, d: Tensor, like: Tensor) -> Tensor:
-    """a b^T + c d^T as one product, in the memory order of `like`."""
-    if not torch.compiler.is_exporting() and 1 in like.shape[1:]:
-        return torch.addcmul(a.unsqueeze(2) * b.unsqueeze(1), c.unsqueeze(2), d.unsqueeze(1))
-    left, right = torch.stack([a, c], dim=2), torch.stack([b, d], dim=1)
-    if like.stride(2) == 1 and like.shape[2] > 1:
-        return torch.bmm(left, right)
-    return torch.bmm(right.mT, left.mT).mT
-
-
-def _solve(x: Tensor, ridge: Tensor, b: Tensor, factor: Tensor, refine: bool) -> Tensor:
-    solution = _cholesky_solve(factor, b)
-    if not refine:
-        return solution
-    residual = b - _times(x.mT, _times(x, solution)) - _column(ridge) * solution
-    return solution + _cholesky_solve(factor, residual)
-
-
 class _Solve(Function):
     """(x, ridge, b, factor, refine) -> (X^T X + ridge I)^-1 b; the factor is constant."""
 
-    forward = staticmethod(_solve)
+    forward = staticmethod(solve_with_factor)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -322,8 +225,8 @@ class _Solve(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         x, ridge, factor, solution = ctx.saved_tensors
         w = _transformable(_Solve).apply(x, ridge, g, factor, ctx.refine)
-        grad_x = -_two_outer(_times(x, w), solution, _times(x, solution), w, x)
-        return grad_x, -_dot(w, solution, ridge), w, None, None
+        grad_x = -two_outer(times(x, w), solution, times(x, solution), w, x)
+        return grad_x, -dot(w, solution, ridge), w, None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:
@@ -348,10 +251,10 @@ class _SolveForward(_Solve):
         x, ridge, factor, solution = ctx.saved_tensors
         change = torch.zeros_like(solution) if d_b is None else d_b
         if d_x is not None:
-            change = change - _times(d_x.mT, _times(x, solution))
-            change = change - _times(x.mT, _times(d_x, solution))
+            change = change - times(d_x.mT, times(x, solution))
+            change = change - times(x.mT, times(d_x, solution))
         if d_ridge is not None:
-            change = change - _column(d_ridge) * solution
+            change = change - column(d_ridge) * solution
         tangent: Tensor = _SolveForward.apply(x, ridge, change, factor, ctx.refine)
         return tangent
 
