@@ -16,7 +16,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 LARGEST = 200_000
-WORDS_OF_OTHERS = ("cv2", "matplotlib", "pandas", "scipy", "sklearn", "timm", "transformers")
+OTHER_LIBRARIES = ("cv2", "matplotlib", "pandas", "scipy", "sklearn", "timm", "transformers")
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_readme_code_runs_with_the_wheel_and_pytorch_alone(wheel, tmp_path):
     check = (
         "import sys, dgmp\n"
         f"assert dgmp.__file__.startswith({str(folder)!r})\n"
-        f"assert not set(sys.modules) & {set(WORDS_OF_OTHERS)!r}\n"
+        f"assert not set(sys.modules) & {set(OTHER_LIBRARIES)!r}\n"
         f"assert dgmp.__version__ == {VERSION!r}\n"
         "assert descriptor.shape == (8, 2048)\n"
     )
