@@ -7,16 +7,21 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from dgmp.learning.inputs import Inputs
 from dgmp.learning.models import DescriptorNet
 from dgmp.pooling import StreamingGMP
+from dgmp.pooling.functional import generalized_max_pool
 from pipeline.inputs.network import load_trained, network_parts
 from pipeline.inputs.task_data import load_inputs
 from pipeline.shared.settings.params import Params
 from pipeline.training.run import pooling_layer
+
+# Of one pass through the network. A page of one pass is pooled by the smaller form of the system,
+# 8 times as fast for 12 patches of 49 locations and 1,280 activation maps; others are streamed.
+PATCHES_PER_PASS = 256
 
 
 class EmbedJob(NamedTuple):
@@ -48,22 +53,32 @@ def embed_pages(job: EmbedJob) -> PageVectors:
     data = load_inputs(job.params, "writers")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = _network(job).eval().to(device).to(memory_format=torch.channels_last)
+    lambda_ = job.params.embedded[job.cell].lambda_
     rows, patch, page = [], [], []
     for split, inputs in (("train", data.train), ("val", data.val), ("test", data.test)):
         for name, label, patches in _pages_of(inputs):
+            passes = np.array_split(patches, -(-len(patches) // PATCHES_PER_PASS))
             whole = StreamingGMP(model.backbone.channels, device=device)
             total = torch.zeros(model.backbone.channels, dtype=torch.float64, device=device)
-            for batch in np.array_split(patches, -(-len(patches) // 256)):
+            for batch in passes:
                 volume = model.backbone(model.preparation(inputs(batch).to(device))).float()
                 pooled = model.pooling(volume)
                 total += (normalize(pooled, dim=1) if model.normalize else pooled).double().sum(0)
-                whole.add(volume)
+                if len(passes) > 1:
+                    whole.add(volume)
+            pooled = (
+                whole.finish(lambda_, relative=True) if len(passes) > 1 else _pool(volume, lambda_)
+            )
             rows.append((name, label, split, ""))
             patch.append((total / len(patches)).cpu().numpy())
-            page.append(
-                whole.finish(job.params.embedded[job.cell].lambda_, relative=True).cpu().numpy()
-            )
+            page.append(pooled.cpu().numpy())
     return PageVectors(np.array(rows), *(np.stack(one).astype(np.float32) for one in (patch, page)))
+
+
+def _pool(volume: Tensor, lambda_: float) -> Tensor:
+    """Generalized max pooling of all locations of (B, D, H, W) activations, (D,)."""
+    locations = volume.transpose(0, 1).flatten(1).unsqueeze(0)
+    return generalized_max_pool(locations, lambda_, relative=True).squeeze(0)
 
 
 def _network(job: EmbedJob) -> DescriptorNet:
