@@ -185,7 +185,7 @@ def _over_relative_lambda(axes: Axes, points: Sequence[Point]) -> None:
     places = [math.log10(point.lambda_ or 1) for point in curve]
     _draw(axes, places, curve, "without training", Look(UNTRAINED, "o", (0, (1, 1))))
     axes.set_xticks(places, [f"{point.lambda_:g}" for point in curve])
-    axes.set_xlabel("DGMP, λ relative to the energy\nof the activations")
+    axes.set_xlabel("DGMP, λ in units of the energy")
 
 
 def _over_margin(axes: Axes, points: Sequence[Point]) -> None:

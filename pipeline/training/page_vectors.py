@@ -52,11 +52,11 @@ def embed_pages(job: EmbedJob) -> PageVectors:
     torch.set_num_threads(1)
     data = load_inputs(job.params, "writers")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = _network(job).eval().to(device).to(memory_format=torch.channels_last)
+    model = load_network(job).eval().to(device).to(memory_format=torch.channels_last)
     lambda_ = job.params.embedded[job.cell].lambda_
     rows, patch, page = [], [], []
     for split, inputs in (("train", data.train), ("val", data.val), ("test", data.test)):
-        for name, label, patches in _pages_of(inputs):
+        for name, label, patches in pages_of(inputs):
             passes = np.array_split(patches, -(-len(patches) // PATCHES_PER_PASS))
             whole = StreamingGMP(model.backbone.channels, device=device)
             total = torch.zeros(model.backbone.channels, dtype=torch.float64, device=device)
@@ -67,7 +67,9 @@ def embed_pages(job: EmbedJob) -> PageVectors:
                 if len(passes) > 1:
                     whole.add(volume)
             pooled = (
-                whole.finish(lambda_, relative=True) if len(passes) > 1 else _pool(volume, lambda_)
+                whole.finish(lambda_, relative=True)
+                if len(passes) > 1
+                else pool_page(volume, lambda_)
             )
             rows.append((name, label, split, ""))
             patch.append((total / len(patches)).cpu().numpy())
@@ -75,13 +77,13 @@ def embed_pages(job: EmbedJob) -> PageVectors:
     return PageVectors(np.array(rows), *(np.stack(one).astype(np.float32) for one in (patch, page)))
 
 
-def _pool(volume: Tensor, lambda_: float) -> Tensor:
+def pool_page(volume: Tensor, lambda_: float) -> Tensor:
     """Generalized max pooling of all locations of (B, D, H, W) activations, (D,)."""
     locations = volume.transpose(0, 1).flatten(1).unsqueeze(0)
     return generalized_max_pool(locations, lambda_, relative=True).squeeze(0)
 
 
-def _network(job: EmbedJob) -> DescriptorNet:
+def load_network(job: EmbedJob) -> DescriptorNet:
     """The trained network over what `load_inputs` gives."""
     params = job.params
     parts = network_parts(params, "writers")
@@ -95,7 +97,7 @@ def _network(job: EmbedJob) -> DescriptorNet:
     return model
 
 
-def _pages_of(inputs: Inputs) -> list[tuple[str, str, NDArray[np.intp]]]:
+def pages_of(inputs: Inputs) -> list[tuple[str, str, NDArray[np.intp]]]:
     """Name, label and patches of each page."""
     names, first, counts = np.unique(inputs.pages, return_index=True, return_counts=True)
     order = np.argsort(inputs.pages, kind="stable")

@@ -129,13 +129,13 @@ def test_says_what_intervals_and_p_leave_out(scored):
 
 
 def test_says_which_epochs_were_tested(scored):
-    assert "(writers: epoch 4)" in plain(page_of(scored))
+    assert "best validation epoch (4), scripts with those of the best" in plain(page_of(scored))
     file = scored.data / "evaluate" / "scores.csv"
     text = file.read_text()
     for name, epoch in (("writers-max-m02", 1), ("scripts-a-max", 6)):
         text = re.sub(rf"(?m)^({name},.*?),4,", rf"\1,{epoch},", text)
     file.write_text(text)
-    assert "(writers: epoch 1 to 4)" in plain(page_of(scored))
+    assert "the best validation epoch (1 to 4), scripts" in plain(page_of(scored))
 
 
 def test_secondary_scores_agree_with_the_oracle(scored):
