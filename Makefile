@@ -5,7 +5,7 @@ INDEX ?= reports/scans/synthetic
 # Stages call python and dvc by name, as in an activated environment.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup repro search who readme train-cells check-data check-gpu test lint format bench agreement search-quality lock clean
+.PHONY: help setup repro search who readme docs train-cells check-data check-gpu test lint format bench agreement search-quality lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,10 @@ who: setup  ## Whose hand is this: make who PAGE=image INDEX=reports/scans/name
 
 readme: setup  ## Write the tables that README.md shows, from the committed reports
 	$(RUN) python -m pipeline.tools.readme
+
+docs: setup  ## Write the documentation as a site to read or to serve, into site/
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --quiet
+	@echo "site/index.html"
 
 check-data: setup  ## List the paper's data: what is there, what is missing, and what to do
 	@$(RUN) python -m pipeline.tools.check_data
@@ -80,10 +84,10 @@ search-quality: setup  ## Measure a search of pages with known hands, REPORT=fol
 	mv reports/benchmarks/.search.md reports/benchmarks/search.md
 
 lock: setup  ## Install the dependencies of pyproject.toml and write them to requirements.lock
-	$(BIN)/pip install --quiet --editable '.[pipeline,dev,test-integrations]'
+	$(BIN)/pip install --quiet --editable '.[pipeline,dev,docs,test-integrations]'
 	$(BIN)/pip freeze --exclude-editable | sed -E 's/^((nvidia|cuda|triton)[^ ]*)$$/\1 ; sys_platform == "linux" and platform_machine == "x86_64"/' > requirements.lock
 
 clean:  ## Remove the environment and what the pipeline made, except input/ and downloads/
-	rm -rf .venv
+	rm -rf .venv site
 	find data -mindepth 2 -maxdepth 2 ! -name input ! -name downloads \
 		! -path "data/benchmark/*" -exec rm -rf {} +

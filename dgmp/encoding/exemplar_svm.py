@@ -33,8 +33,7 @@ class ExemplarSVM(TransformerMixin, BaseEstimator):
     The SVM is that of `sklearn.svm.LinearSVC(C=C, class_weight="balanced")`: squared hinge loss,
     and a bias that counts as one more weight on a constant feature 1 (it is regularized too),
 
-    .. math::
-        \min_{w, b}\ \tfrac12 (\|w\|^2 + b^2) + \sum_i C_i \max(0, 1 - y_i (w^T x_i + b))^2
+    :math:`\min_{w, b}\ \tfrac12 (\|w\|^2 + b^2) + \sum_i C_i \max(0, 1 - y_i (w^T x_i + b))^2`
 
     with :math:`C_i = C n / (2 n_{y_i})`, n the number of pages of both classes. The bias is not
     part of the descriptor. The problem is solved exactly, by Newton's method on Gram matrices.

@@ -77,18 +77,19 @@ def generalized_max_pool(
     r"""Weighted sum in which frequent and rare descriptors count alike, Eqs. 5-9.
 
     Solves the ridge regression
-    :math:`\xi = \arg\min_\xi \|\Phi^T\xi - 1_N\|^2 + \lambda\|\xi\|^2` for each sample: in its
-    dual form :math:`\xi = \Phi\alpha, (\Phi^T\Phi + \lambda I_N)\alpha = 1_N` (Eq. 9) if N <= D,
-    else in its primal form :math:`(\Phi\Phi^T + \lambda I_D)\xi = \Phi 1_N`, by Cholesky.
+    :math:`\xi = \mathrm{argmin}_\xi \|\Phi^T\xi - 1_N\|^2 + \lambda\|\xi\|^2` for each sample:
+    in its dual form :math:`\xi = \Phi\alpha, (\Phi^T\Phi + \lambda I_N)\alpha = 1_N` (Eq. 9) if
+    N <= D, else in its primal form :math:`(\Phi\Phi^T + \lambda I_D)\xi = \Phi 1_N`, by Cholesky.
     Derivatives of any order are exact, and cost O(ND) beyond the factorization; in forward mode of
     the first order, and of the second one as jacfwd(jacrev(f)) or jacrev(jacfwd(f)).
 
     The system is made and solved in float32, or in float64 for float64 input, also under
     autocast. (`torch.set_float32_matmul_precision` other than "highest" loosens that.) The
     relative error of the result is below max(N, D) times the machine precision times the condition
-    number, which is at most 1 + ||Phi||^2 / lambda; see docs/layer.md for how far. A sample whose
-    system cannot be factorized is retried with a `NumericalWarning`, see `dgmp.pooling.cholesky`,
-    and its weights are not exact; a sample with a NaN gives NaN and spoils no other.
+    number, which is at most 1 + ||Phi||^2 / lambda; see docs/numerics.md for how far. A sample
+    whose system cannot be factorized is retried with a `NumericalWarning`, see
+    `dgmp.pooling.cholesky`, and its weights are not exact; a sample with a NaN gives NaN and spoils
+    no other.
 
     Args:
         phi: Descriptors, (B, D, N), floating point.

@@ -59,7 +59,9 @@ def main() -> None:
 def score_page_lambdas(job: EmbedJob, inputs: Inputs) -> dict[str, float]:
     """MAP of the pages by the mean of their patches and by each λ of LAMBDAS, in percent."""
     model = load_network(job).eval()
-    found: dict[str, list[torch.Tensor]] = {PATCHES: []} | {f"{one:g}": [] for one in LAMBDAS}
+    found: dict[str, list[torch.Tensor]] = {
+        name: [] for name in (PATCHES, *(f"{one:g}" for one in LAMBDAS))
+    }
     pages = pages_of(inputs)
     for _name, _label, patches in pages:
         volume = model.backbone(model.preparation(inputs(patches))).float()
