@@ -136,8 +136,9 @@ def _groups(params: Params, task: str, pages: pd.DataFrame) -> tuple[NDArray[Any
     listed = {page.file: page.group for page in read_pages(params.data / "acquire" / f"{task}.csv")}
     settings = params.active.acquire
     drawn = "pages"
-    if isinstance(settings, AcquireFolder) and any(listed.values()):
-        drawn = f"{getattr(settings, task).group}s"
+    if any(listed.values()):
+        own = isinstance(settings, AcquireFolder)
+        drawn = f"{getattr(settings, task).group}s" if own else "manuscripts"
     return np.array([listed[page] or page for page in pages["file"]]), drawn
 
 

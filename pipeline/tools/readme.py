@@ -1,6 +1,6 @@
 """Write the tables that README.md shows from the committed reports: `make readme`.
 
-Table II of reports/scribes with links to the others, and the ladder of reports/manuscripts.
+Table II of reports/manuscripts with links to the others, and the ladder of the same report.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pipeline.shared.files import write_text
 from pipeline.shared.stage import run
 
 README = Path("README.md")
-FOLDER = Path("reports/scribes/tables")
+FOLDER = Path("reports/manuscripts/tables")
 SHOWN, LINKED = FOLDER / "table2.md", tuple(FOLDER / f"table{n}.md" for n in (1, 3, 4))
 SECTION = "Measured on: "
 # They speak of the other section of Table II, of which the ladder tells more.
 NOTES_ON_SYSTEMS = ("- Systems are compared", "- Cited: ")
-LADDER = Path("reports/manuscripts/tables/table4.csv")
+LADDER = FOLDER / "table4.csv"
 
 log = logging.getLogger(__name__)
 

@@ -115,18 +115,21 @@ def test_queries_without_a_relevant_page_are_left_out(scored):
     assert (one.queries, one.groups) == (23, 8)
 
 
-def test_pages_of_one_source_are_drawn_together(scored):
+LISTS = {"labels": "l.csv", "group": None}
+OF_A_FOLDER = {"source": "folder", "folder": "f", "writers": LISTS, "scripts_b": LISTS} | {
+    "scripts_a": LISTS | {"group": "manuscript"}
+}
+OF_THE_BENCHMARK = {"source": "benchmark", "incomplete": "stop"}
+
+
+@pytest.mark.parametrize("acquire", [OF_A_FOLDER, OF_THE_BENCHMARK])
+def test_pages_of_one_source_are_drawn_together(scored, acquire):
     alone = read_comparisons(scored.params)
     file = scored.data / "acquire" / "scripts_a.csv"
     pages = read_pages(file)
     grouped = [page._replace(group=f"m{i // 5}") for i, page in enumerate(pages[18:-2])]
     write_pages(file, pages[:18] + grouped + pages[-2:])
-    labels = {"labels": "l.csv", "group": None}
-    scored.set(
-        "profiles.scribes.acquire",
-        {"source": "folder", "folder": "f", "seed": 0, "validation_fraction": 0.1}
-        | {"writers": labels, "scripts_b": labels, "scripts_a": labels | {"group": "manuscript"}},
-    )
+    scored.set("profiles.scribes.acquire", acquire | {"seed": 0, "validation_fraction": 0.1})
     compare.main()
     for key, one in read_comparisons(scored.params).items():
         task = scored.params.cells[one.cell].task if "/" not in one.cell else one.cell.split("/")[1]
