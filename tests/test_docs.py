@@ -171,3 +171,17 @@ def test_linked_files_exist() -> None:
     for page in DOCS.rglob("*.md"):
         links = re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8"))
         assert not [link for link in links if not (page.parent / link).exists()], page
+
+
+def test_the_table_of_frozen_features_is_that_of_the_benchmark() -> None:
+    """Each row of docs/choosing.md has the mAP of the same pooling in the benchmark's tables."""
+    report = (ROOT / "reports/benchmarks/networks.md").read_text(encoding="utf-8")
+    measured: dict[str, list[str]] = {}
+    for name, rest in re.findall(r"^\| ((?:Avg|Max|GeM|LSE|DGMP)[^|]*) \|(.*)\|$", report, re.M):
+        values = [value.strip(" *") for value in rest.split("|")]
+        measured.setdefault(name, []).extend([values[0], values[2]])
+    page = (DOCS / "choosing.md").read_text(encoding="utf-8")
+    assert len(measured) == 9
+    for name, values in measured.items():
+        (row,) = re.findall(rf"^\| {re.escape(name)} \|(.*)\|$", page, re.M)
+        assert [value.strip(" *") for value in row.split("|")] == values, name
