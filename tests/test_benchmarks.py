@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from dgmp.encoding import VLAD
 from dgmp.encoding.local_descriptors import DescribedPage
@@ -15,6 +16,7 @@ from tests.benchmarks import (
     bench_reading,
     bench_residuals,
     bench_search,
+    bench_solvers,
     bench_views,
 )
 
@@ -126,3 +128,15 @@ def test_large_batches_of_large_volumes_are_left_out():
     shapes = set(bench_pooling.sweep_shapes())
     assert {(8, 2048, 2048), (256, 2048, 1), (64, 1, 64)} <= shapes
     assert not {(64, 2048, 64), (256, 1, 128)} & shapes
+
+
+def test_smoke_solvers(monkeypatch, capsys):
+    monkeypatch.setattr(bench_solvers, "SHAPES", [(2, 8, 20), (1, 20, 8)])
+    monkeypatch.setattr("sys.argv", ["bench_solvers", "--rounds", "1"])
+    threads = torch.get_num_threads()
+    bench_solvers.main()
+    torch.set_num_threads(threads)
+    rows = capsys.readouterr().out.splitlines()[-2:]
+    assert [row.split(" | ")[0] for row in rows] == ["| 2, 8, 20", "| 1, 20, 8"]
+    # 128 steps are more than a system of 8 needs.
+    assert all(float(row.rsplit("(", 1)[1].split(")")[0]) < 1e-4 for row in rows)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.utils import Bunch
 
 from dgmp.learning.inputs import Activations
 from pipeline.inputs import trunk
@@ -16,6 +17,7 @@ from pipeline.training import writer_retrieval
 from pipeline.training.cell import train_run
 from pipeline.training.run import Run, pooling_layer
 from pipeline.training.writer_retrieval import redrawn
+from tests.benchmarks import bench_networks
 from tests.pipeline.training.toy import a_run, params_of, toy_settings
 
 
@@ -113,3 +115,21 @@ def test_a_run_validates_on_the_writers_of_its_seed(params, monkeypatch, made):
     zero, one = (validated(seed, redraw=True) for seed in (0, 1))
     assert zero != one
     assert validated(0, redraw=True) == zero
+
+
+def test_smoke_the_benchmark_of_frozen_features(params, monkeypatch, capsys):
+    params = frozen()
+    trunk._network.cache_clear()
+    folder = params.data / "trunk/writers"
+    folder.mkdir(parents=True)
+    trunk.write_activations(params, "writers", folder)
+    trunk._network.cache_clear()
+    rng = np.random.default_rng(0)
+    digits = Bunch(images=rng.integers(0, 17, (20, 8, 8)), target=np.arange(20) % 2)
+    monkeypatch.setattr(bench_networks, "load_digits", lambda: digits)
+    monkeypatch.setattr(bench_networks, "SIDE", 32)
+    bench_networks.main()
+    said = capsys.readouterr().out
+    assert said.count("\n| DGMP, λ = 10 |") == said.count("\n| Avg |") == 2
+    assert "## 6 test pages" in said
+    assert "## 10 digits" in said
