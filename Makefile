@@ -5,7 +5,7 @@ INDEX ?= reports/scans/synthetic
 # Stages call python and dvc by name, as in an activated environment.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup repro search who readme docs train-cells check-data check-gpu test lint format bench agreement search-quality lock clean
+.PHONY: help setup repro search who readme docs train-cells check-data check-gpu test test-all lint format bench agreement search-quality lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,8 +53,13 @@ check-data: setup  ## List the paper's data: what is there, what is missing, and
 check-gpu: setup  ## Test on this machine's GPU what training needs
 	$(RUN) python -m tests.check_gpu
 
-test: lint  ## Check and test everything
-	$(RUN) pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+TESTS := pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+test: lint  ## Check and test, without the slowest rehearsals
+	$(RUN) $(TESTS) -m "not slow"
+
+test-all: lint  ## Check and test everything
+	$(RUN) $(TESTS)
 
 lint: setup  ## Style, formatting and types
 	$(RUN) ruff check

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dgmp.functional import generalized_max_pool
+from dgmp.pooling.functional import generalized_max_pool
 from pipeline.plots.style import BLUE, STYLE, VERMILION, draw_grid, render
 from pipeline.shared.stage import run
 

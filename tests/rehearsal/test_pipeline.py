@@ -297,6 +297,7 @@ def make_input(folder: Path, acquire: dict[str, Any]) -> None:
             table.writerows([row["file"], row[columns["label"]], row["split"]] for row in rows)
 
 
+@pytest.mark.slow
 def test_profiles_lie_side_by_side(clone):
     scribes = clone.reports()
     settings = yaml.safe_load((clone.folder / "params.yaml").read_text(encoding="utf-8"))
@@ -311,6 +312,7 @@ def test_profiles_lie_side_by_side(clone):
     assert clone.metrics("folder")["table1"].keys() == {WRITERS}
 
 
+@pytest.mark.slow
 def test_switching_back_trains_nothing(clone):
     scribes, folder = clone.reports(), clone.reports("folder")
     said = clone.experiment("compare", "variant", profile="scribes")

@@ -8,7 +8,7 @@ import yaml
 
 from tests.rehearsal.clone import CELLS, UNTRAINED, WRITERS, Clone, make_clone, ran, restored, toy
 
-pytestmark = pytest.mark.rehearsal
+pytestmark = [pytest.mark.rehearsal, pytest.mark.slow]
 
 
 STAGES = (
