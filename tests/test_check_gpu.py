@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests import check_gpu
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +28,7 @@ def test_errors_no_gpu():
     assert "sees no GPU: see nvidia-smi" in line
 
 
+@pytest.mark.slow
 def test_rehearsal_checks_of_the_stage_pass_on_the_cpu(monkeypatch):
     monkeypatch.chdir(ROOT)
     assert check_gpu.in_project(check_gpu.repeated) == "the same, to the last bit"

@@ -13,7 +13,7 @@ from tests.rehearsal import archives
 from tests.rehearsal.clone import CELLS, SCRIPTS, WRITERS, make_clone, ran, toy
 from tests.rehearsal.server import Site, serve
 
-pytestmark = pytest.mark.rehearsal
+pytestmark = [pytest.mark.rehearsal, pytest.mark.slow]
 
 RESULTS = ("tables", "metrics")
 """What is asked for: figures and report are drawn of the other profiles."""

@@ -93,6 +93,7 @@ def test_a_launchers_own_settings_do_not_count(monkeypatch):
     assert accelerator.prepare(net) is net
 
 
+@pytest.mark.slow
 def test_rehearsal_each_setting_trains_to_much_the_same(params):
     plain, plain_log, _ = run_stage()
     for changes, tolerance in (

@@ -458,6 +458,7 @@ def test_rehearsal_a_stage_is_killed_with_all_its_processes(tmp_path):
     assert outputs_of(broken_off) == outputs_of(whole)
 
 
+@pytest.mark.slow
 def test_rehearsal_a_copy_of_the_repository_is_killed_and_removed(tmp_path):
     # As DVC's queue does with that of a variant; then two of them train the same.
     shared = {"DGMP_RUNS": str(tmp_path / "shared")}
@@ -474,6 +475,7 @@ def test_rehearsal_a_copy_of_the_repository_is_killed_and_removed(tmp_path):
     assert not list(store.glob("*/epoch-*"))
 
 
+@pytest.mark.slow
 def test_rehearsal_a_launcher_starts_the_stage_in_two_processes(tmp_path):
     folder = tmp_path / "launched"
     torchrun = f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node 2"
