@@ -27,14 +27,20 @@ def frozen(**writers: object) -> Params:
     return params_of(settings)
 
 
-@pytest.mark.parametrize("cell", ["writers-avg-m01", "writers-dgmp-1k-m01"])
-def test_oracle_training_on_activations_is_training_on_images(params, monkeypatch, cell):
+def with_activations() -> Params:
+    """The same after the stage trunk."""
     params = frozen()
     trunk._network.cache_clear()
     folder = params.data / "trunk/writers"
     folder.mkdir(parents=True)
     trunk.write_activations(params, "writers", folder)
     trunk._network.cache_clear()
+    return params
+
+
+@pytest.mark.parametrize("cell", ["writers-avg-m01", "writers-dgmp-1k-m01"])
+def test_oracle_training_on_activations_is_training_on_images(params, monkeypatch, cell):
+    params = with_activations()
     run = a_run(params, cell=cell)
     cached = train_run(params, run, load_inputs(params, "writers"), Path("cached"))
 
@@ -118,12 +124,7 @@ def test_a_run_validates_on_the_writers_of_its_seed(params, monkeypatch, made):
 
 
 def test_smoke_the_benchmark_of_frozen_features(params, monkeypatch, capsys):
-    params = frozen()
-    trunk._network.cache_clear()
-    folder = params.data / "trunk/writers"
-    folder.mkdir(parents=True)
-    trunk.write_activations(params, "writers", folder)
-    trunk._network.cache_clear()
+    with_activations()
     rng = np.random.default_rng(0)
     digits = Bunch(images=rng.integers(0, 17, (20, 8, 8)), target=np.arange(20) % 2)
     monkeypatch.setattr(bench_networks, "load_digits", lambda: digits)
