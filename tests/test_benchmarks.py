@@ -21,6 +21,7 @@ from tests.benchmarks import (
 )
 
 
+@pytest.mark.slow
 def test_smoke_data(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(bench_extraction, "PAGES", 2)
     monkeypatch.setattr(bench_extraction, "COPIES", 1)

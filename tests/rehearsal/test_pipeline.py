@@ -131,6 +131,7 @@ def all_read(settings: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
+@pytest.mark.slow
 def test_every_setting_reruns_what_reads_it(clone, dvc_home, tmp_path):
     # All stages once more in a copy, to see which settings they read.
     copy = Clone(tmp_path / "copy")
@@ -222,6 +223,7 @@ def test_a_wrong_pooling_is_one_clear_line(clone):
     ]
 
 
+@pytest.mark.slow
 def test_a_new_seed_leaves_the_others_alone(clone):
     said = clone.experiment(
         *RESULTS,
@@ -237,6 +239,7 @@ def test_a_new_seed_leaves_the_others_alone(clone):
     assert f"{WRITERS} seed 2: validation" in said
 
 
+@pytest.mark.slow
 def test_going_back_restores_from_the_run_cache(clone):
     assert clone.reports()["table1.csv"] != clone.first_reports["table1.csv"]
     said = clone.experiment(profiles__scribes__writers__seeds="[0,1]")

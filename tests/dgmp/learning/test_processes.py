@@ -131,6 +131,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "pooling", "size"), CASES)
 def test_oracle_two_processes_learn_what_one_does(
     together: Path, task: str, pooling: str, size: str

@@ -122,6 +122,7 @@ def test_export_of_any_size(relative: bool) -> None:
         torch.testing.assert_close(program.module()(x), pool(x))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="the compiler needs a C++ compiler")
 def test_a_program_compiled_ahead_of_time(tmp_path) -> None:
     pool, batch = DGMP(2.0), torch.export.Dim("batch", min=1, max=64)
@@ -291,7 +292,8 @@ def test_onnx_of_relative_lambda(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "iterations"), [((2, 2048, 13, 13), None), ((2, 64, 24, 24), 32)]
+    ("shape", "iterations"),
+    [pytest.param((2, 2048, 13, 13), None, marks=pytest.mark.slow), ((2, 64, 24, 24), 32)],
 )
 def test_onnx_agrees_with_the_exact_solution(shape, iterations, tmp_path) -> None:
     # Activations as after a ReLU, at the paper's lambda, in another batch than at the export.

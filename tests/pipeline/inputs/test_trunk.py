@@ -78,6 +78,7 @@ def test_property_views_of_a_page_differ_and_are_the_same_again(frozen):
     assert run("scripts_a") == first
 
 
+@pytest.mark.slow
 def test_property_two_processes_write_the_same_bytes(frozen):
     frozen()
     alone = run("scripts_a")

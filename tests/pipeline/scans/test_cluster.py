@@ -19,6 +19,7 @@ def cluster():
         yield made
 
 
+@pytest.mark.slow
 def test_workers_killed_in_turn_lose_nothing(cluster, scans, tmp_path):  # noqa: F811
     twice = [replace(scan, page=1, name=f"{turn} {scan.name}") for turn in "ab" for scan in scans]
     chosen = settings(cluster=cluster.scheduler_address)

@@ -96,6 +96,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_pages_that_are_done(scans, tmp_path):
     command = [sys.executable, "-c", DESCRIBE, str(tmp_path), *(str(one.file) for one in scans)]
     first = subprocess.Popen(

@@ -83,6 +83,7 @@ def test_every_picture_of_the_report_is_there(report):
     assert len(json.loads((report / "index" / "index.json").read_text())["scans"]) == 17
 
 
+@pytest.mark.slow
 def test_evidence_and_pictures_do_not_depend_on_the_workers(report, scans, tmp_path):
     chosen = settings(pages=str(scans), most=2500, least=100, evidence=2, workers=2)
     search_scans(chosen, data=report.parent / "data", report=tmp_path / "two")

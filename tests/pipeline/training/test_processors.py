@@ -74,6 +74,7 @@ def trained(project: Path, store: Path, **environment: str) -> Trained:
     return Trained(descriptors, scores.mean_average_precision, weights)
 
 
+@pytest.mark.slow
 def test_property_scores_do_not_depend_on_threads_and_hardly_on_the_processor(project, tmp_path):
     first = trained(project, tmp_path / "first")
     again = trained(project, tmp_path / "again", OMP_NUM_THREADS="2")

@@ -447,6 +447,7 @@ def outputs_of(folder: Path) -> dict[str, bytes]:
     return files_of(folder / "data/scribes/train")
 
 
+@pytest.mark.slow
 def test_rehearsal_a_stage_is_killed_with_all_its_processes(tmp_path):
     whole, broken_off = tmp_path / "whole", tmp_path / "broken off"
     kill_with_checkpoints(stage(broken_off, [0, 1]), broken_off / STORE, 2)
