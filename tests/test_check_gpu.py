@@ -12,6 +12,7 @@ from tests import check_gpu
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_errors_no_gpu():
     ended = subprocess.run(
         [sys.executable, "-m", "tests.check_gpu"],

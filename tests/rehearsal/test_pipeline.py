@@ -212,6 +212,7 @@ def test_a_variant_runs_without_the_tables(clone):
     assert clone.reports() == tables | {"metrics.json": clone.reports()["metrics.json"]}
 
 
+@pytest.mark.slow
 def test_a_wrong_pooling_is_one_clear_line(clone):
     code, said = clone.call("dvc", "exp", "run", "-S", "pooling.name=dgpm")
     assert code != 0

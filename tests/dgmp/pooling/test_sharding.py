@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor, distributed, multiprocessing, nn
 from torch.distributed.device_mesh import init_device_mesh
@@ -50,6 +51,7 @@ def train_share(rank: int, folder: Path) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_a_sharded_network_learns_as_a_whole_one(tmp_path: Path) -> None:
     multiprocessing.spawn(train_share, (tmp_path,), nprocs=PROCESSES)
     alone = network()

@@ -50,6 +50,7 @@ def test_compile(name: str, arguments: dict[str, Tensor]) -> None:
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="the compiler needs a C++ compiler")
 @pytest.mark.parametrize("shape", [(2, 9, 3, 2), (2, 3, 5, 4)])
 def test_compile_to_machine_code(shape: tuple[int, ...]) -> None:

@@ -46,6 +46,7 @@ def same(one: DescribedScan, other: DescribedScan) -> bool:
     ) and (one.jpeg.tobytes(), one.scale, one.pen) == (other.jpeg.tobytes(), other.scale, other.pen)
 
 
+@pytest.mark.slow
 def test_processes_give_what_one_gives(scans, tmp_path):
     alone = list(describe_scans(scans, settings(), tmp_path / "alone"))
     together = list(describe_scans(scans, settings(workers=2), tmp_path / "together"))

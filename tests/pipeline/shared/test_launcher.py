@@ -29,6 +29,7 @@ def test_a_stage_becomes_its_launcher(tmp_path):
     assert told_again is None
 
 
+@pytest.mark.slow
 def test_errors_a_launcher_that_is_not_there(monkeypatch):
     ended = subprocess.run(
         [sys.executable, "-m", "pipeline.variant"],
