@@ -1,5 +1,8 @@
 """The benchmarks still run, at toy size; what they measure is in reports/benchmarks."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +10,7 @@ import torch
 from dgmp.encoding import VLAD
 from dgmp.encoding.local_descriptors import DescribedPage
 from tests.benchmarks import (
+    bench_allocator,
     bench_chain,
     bench_describe,
     bench_extraction,
@@ -141,3 +145,14 @@ def test_smoke_solvers(monkeypatch, capsys):
     assert [row.split(" | ")[0] for row in rows] == ["| 2, 8, 20", "| 1, 20, 8"]
     # 128 steps are more than a system of 8 needs.
     assert all(float(row.rsplit("(", 1)[1].split(")")[0]) < 1e-4 for row in rows)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the variables are those of glibc")
+def test_smoke_allocator(monkeypatch, capsys):
+    monkeypatch.setattr(bench_allocator, "SHAPES", [(2, 8, 20)])
+    bench_allocator.report(1)
+    rows = [row.split(" | ") for row in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[:2] for row in rows] == [["| 2, 8, 20", "as it is"], ["| 2, 8, 20", "kept"]]
+    assert all(float(cell.rstrip(" |")) > 0 for row in rows for cell in row[2:])
+    assert not set(bench_allocator.MEMORY["kept"]) & set(os.environ)
