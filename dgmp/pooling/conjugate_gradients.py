@@ -30,7 +30,7 @@ def solve_ridge_iteratively(phi: Tensor, lambda_: Tensor, iterations: int) -> tu
         iterations: Number of steps, positive.
 
     Returns:
-        xi (B, D) and alpha (B, N).
+        xi (B, D, 1) and alpha (B, N, 1).
 
     Raises:
         ValueError: iterations is not positive.
@@ -44,7 +44,7 @@ def solve_ridge_iteratively(phi: Tensor, lambda_: Tensor, iterations: int) -> tu
     if again:
         xi = xi + _steps(phi, lambda_, torch.bmm(phi, rest) - lambda_ * xi, again)
         rest = 1 - torch.bmm(transposed, xi)
-    return xi.squeeze(2), (rest / lambda_).squeeze(2)
+    return xi, rest / lambda_
 
 
 def _steps(phi: Tensor, lambda_: Tensor, b: Tensor, iterations: int) -> Tensor:

@@ -150,9 +150,11 @@ def generalized_max_pool(
         else:
             xi, alpha = solve_ridge_iteratively(phi, ridge, cg_iterations)
     # Copies may be changed in place, as by nn.ReLU(inplace=True); views of a solution may not.
+    xi = torch.squeeze_copy(xi, 2)
     if not return_weights:
-        return xi.clone()
-    return xi.clone(), alpha.clone() if mask is None else alpha.masked_fill(~mask, 0)
+        return xi
+    alpha = torch.squeeze_copy(alpha, 2)
+    return xi, alpha if mask is None else alpha.masked_fill(~mask, 0)
 
 
 def average_pool(phi: Tensor, *, mask: Tensor | None = None) -> Tensor:

@@ -28,7 +28,6 @@ from torch.autograd import Function, forward_ad
 
 from dgmp.pooling.forward_mode import refuse_nested_forward_mode
 from dgmp.pooling.ridge_system import (
-    column,
     dot,
     is_dual,
     is_refined,
@@ -47,7 +46,7 @@ def solve_ridge(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor]:
         lambda_: Ridge parameter, () or (B, 1, 1), of the same type.
 
     Returns:
-        xi (B, D) and alpha (B, N).
+        xi (B, D, 1) and alpha (B, N, 1).
     """
     transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
     xi, alpha, _ = (_transformable(_Ridge) if transformed else _PlainRidge).apply(phi, lambda_)
@@ -56,6 +55,8 @@ def solve_ridge(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor]:
 
 def without_autocast(device: torch.device) -> AbstractContextManager[None]:
     """Turns autocast off where it is on; a device like meta has none to turn off."""
+    if not torch._C._is_any_autocast_enabled():
+        return nullcontext()
     kind = device.type
     # The compiler of PyTorch 2.8 cannot trace the first question; it compiles for real devices.
     available = torch.compiler.is_compiling() or torch.amp.is_autocast_available(kind)
@@ -76,15 +77,15 @@ def _tangents(
     """Tangents of xi and alpha from those of phi and lambda, one of which there is."""
     along_alpha = torch.zeros_like(xi) if d_phi is None else times(d_phi, alpha)
     along_xi = torch.zeros_like(alpha) if d_phi is None else times(d_phi.mT, xi)
-    ridge, slope = column(lambda_), 0 if d_lambda is None else column(d_lambda)
+    slope = 0 if d_lambda is None else d_lambda
     with without_autocast(phi.device):
         if is_dual(phi):
             b = along_xi + times(phi.mT, along_alpha) + slope * alpha
             d_alpha = -_SolveForward.apply(phi, lambda_, b, factor, False)
             return along_alpha + times(phi, d_alpha), d_alpha
-        b = ridge * along_alpha - times(phi, along_xi) - slope * xi
+        b = lambda_ * along_alpha - times(phi, along_xi) - slope * xi
         d_xi: Tensor = _SolveForward.apply(phi.mT, lambda_, b, factor, is_refined(phi))
-        return d_xi, -(along_xi + times(phi.mT, d_xi) + slope * alpha) / ridge
+        return d_xi, -(along_xi + times(phi.mT, d_xi) + slope * alpha) / lambda_
 
 
 def _gradients(
@@ -103,19 +104,20 @@ def _gradients(
     with without_autocast(phi.device):
         if is_dual(phi):
             b = times(phi.mT, g)
-            v = solve(phi, lambda_, b if h is None else b + h, factor, False)
-            residual = g - times(phi, v)
-            slope = dot(v, alpha, lambda_)
+            minus_v = -solve(phi, lambda_, b if h is None else b + h, factor, False)
+            residual = g + times(phi, minus_v)
+            slope = dot(minus_v, alpha, lambda_)
         else:
-            b = g if h is None else g - times(phi, h) / column(lambda_)
+            b = g if h is None else g - times(phi, h) / lambda_
             w = solve(phi.mT, lambda_, b, factor, is_refined(phi))
-            v = times(phi.mT, w)
-            residual = column(lambda_) * w
-            slope = dot(w, xi, lambda_)  # not v^T alpha, whose terms cancel
+            minus_w = -w
+            residual = lambda_ * w
+            minus_v = times(phi.mT, minus_w)
+            slope = dot(minus_w, xi, lambda_)  # not v^T alpha, whose terms cancel
             if h is not None:
-                v = v + h / column(lambda_)
-                slope = slope + dot(h, alpha, lambda_) / lambda_
-        return two_outer(residual, alpha, xi, -v, phi), -slope
+                minus_v = minus_v - h / lambda_
+                slope = slope - dot(h, alpha, lambda_) / lambda_
+        return two_outer(residual, alpha, xi, minus_v, phi), slope
 
 
 # A compiler cannot trace the retry of a factorization, which depends on the data, and would trace
@@ -129,7 +131,7 @@ def _(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     batch, depth, locations = phi.shape
     n = locations if is_dual(phi) else depth
     factor = phi.new_empty(batch, n, n).mT
-    return phi.new_empty(batch, depth), phi.new_empty(batch, locations), factor
+    return phi.new_empty(batch, depth, 1), phi.new_empty(batch, locations, 1), factor
 
 
 @_opaque_gradients.register_fake
@@ -254,7 +256,7 @@ class _SolveForward(_Solve):
             change = change - times(d_x.mT, times(x, solution))
             change = change - times(x.mT, times(d_x, solution))
         if d_ridge is not None:
-            change = change - column(d_ridge) * solution
+            change = change - d_ridge * solution
         tangent: Tensor = _SolveForward.apply(x, ridge, change, factor, ctx.refine)
         return tangent
 

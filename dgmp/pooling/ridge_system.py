@@ -10,10 +10,13 @@ from torch import Tensor
 
 from dgmp.pooling.cholesky import gram_cholesky
 
-# Maps or locations, the smaller number, from which a batch's products with vectors are made as
-# rows, not as columns. On an AMD EPYC with one thread columns of 2 to 7 times up to 32 take 0.8 to
-# 1.0 of the time for 8 samples, 0.8 to 1.2 for 256, but those of 2 to 7 times 256 1.2 to 9 of it.
-ROWS_FROM = 8
+# Entries of a matrix, and length of its rows in memory, from which a batch's products with vectors
+# are made as rows. As columns they take 0.3 to 1.0 of the time up to 256 entries, 0.3 to 1.5 at 512
+# and 0.7 to 6.5 from 8192 on; but for matrices of rows of 2 to 6 and columns of 128 to 2048 they
+# take 0.2 to 1.0, of rows of 8 0.5 to 1.5 (2 to 256 samples, Intel Xeon, one and two threads).
+# PyTorch's own loop ends at 400 entries.
+ENTRIES_AS_ROWS = 400
+LENGTH_AS_ROWS = 8
 
 # Rows up to which, and samples from which on, one torch.cholesky_solve takes the place of two
 # triangular solves. On an AMD EPYC with one thread it takes 0.9 of their time for 64 samples and
@@ -41,31 +44,30 @@ def is_dual(phi: Tensor) -> bool:
 
 
 def times(x: Tensor, vector: Tensor) -> Tensor:
-    """X times a vector each: (B, m, n), (B, n) -> (B, m)."""
-    # A batch of long rows is faster, one of short rows slower than the same of columns. An exported
-    # program is for any size.
-    if torch.compiler.is_exporting() or (len(x) > 1 and 1 < min(x.shape[1:]) < ROWS_FROM):
-        return torch.bmm(x, vector.unsqueeze(2)).squeeze(2)
-    if x.shape[2] == 1 and len(x) > 1:
-        return x.squeeze(2) * vector
-    return torch.bmm(vector.unsqueeze(1), x.mT).squeeze(1)
+    """X times a vector each: (B, m, n), (B, n, 1) -> (B, m, 1)."""
+    if torch.compiler.is_exporting():
+        return torch.bmm(x, vector)  # for any size
+    batch, m, n = x.shape
+    if n == 1:
+        return x * vector
+    length = n if x.stride(2) == 1 else m
+    if batch == 1 or m * n < ENTRIES_AS_ROWS or length < LENGTH_AS_ROWS:
+        return torch.bmm(x, vector)
+    return torch.bmm(vector.view(batch, 1, n), x.mT).view(batch, m, 1)
 
 
 def dot(a: Tensor, b: Tensor, like: Tensor) -> Tensor:
-    """Sum of products, (B, n) twice, for each sample or for all as `like`, (B, 1, 1) or ()."""
-    return torch.bmm(a.unsqueeze(1), b.unsqueeze(2)) if like.ndim else (a * b).sum()
-
-
-def column(lambda_: Tensor) -> Tensor:
-    """() or (B, 1, 1) as it multiplies (B, n)."""
-    return lambda_.squeeze(2) if lambda_.ndim else lambda_
+    """Sum of products, (B, n, 1) twice, for each sample or for all as `like`, (B, 1, 1) or ()."""
+    return torch.bmm(a.mT, b) if like.ndim else (a * b).sum()
 
 
 def two_outer(a: Tensor, b: Tensor, c: Tensor, d: Tensor, like: Tensor) -> Tensor:
     """a b^T + c d^T as one product, in the memory order of `like`."""
     if not torch.compiler.is_exporting() and 1 in like.shape[1:]:
-        return torch.addcmul(a.unsqueeze(2) * b.unsqueeze(1), c.unsqueeze(2), d.unsqueeze(1))
-    left, right = torch.stack([a, c], dim=2), torch.stack([b, d], dim=1)
+        return torch.addcmul(a * b.mT, c, d.mT)
+    # As rows: columns side by side take up to three times as long for 56 samples or more.
+    left = torch.cat([a, c], dim=1).view(len(a), 2, -1).mT
+    right = torch.cat([b, d], dim=1).view(len(b), 2, -1)
     if like.stride(2) == 1 and like.shape[2] > 1:
         return torch.bmm(left, right)
     return torch.bmm(right.mT, left.mT).mT
@@ -84,36 +86,36 @@ def is_refined(phi: Tensor) -> bool:
 
 
 def _cholesky_solve(factor: Tensor, b: Tensor) -> Tensor:
-    """(L L^T)^-1 b, (B, n)."""
+    """(L L^T)^-1 b, (B, n, 1)."""
     if not torch.compiler.is_exporting():
         if factor.shape[1] == 1:
-            return b / factor.squeeze(2).square()
+            return b / factor.square()
         if factor.shape[1] <= CHOLESKY_SOLVE_ROWS and len(factor) >= CHOLESKY_SOLVE_SAMPLES:
-            return torch.cholesky_solve(b.unsqueeze(2), factor).squeeze(2)
+            return torch.cholesky_solve(b, factor)
     # torch.cholesky_solve is one call, but would copy the factor.
-    y = torch.linalg.solve_triangular(factor, b.unsqueeze(2), upper=False)
-    return torch.linalg.solve_triangular(factor.mT, y, upper=True).squeeze(2)
+    y = torch.linalg.solve_triangular(factor, b, upper=False)
+    return torch.linalg.solve_triangular(factor.mT, y, upper=True)
 
 
 def solve_with_factor(x: Tensor, ridge: Tensor, b: Tensor, factor: Tensor, refine: bool) -> Tensor:
-    """(X^T X + ridge I)^-1 b, (B, n), from the factor; `refine` takes a step of refinement."""
+    """(X^T X + ridge I)^-1 b, (B, n, 1), from the factor; `refine` takes a step of refinement."""
     solution = _cholesky_solve(factor, b)
     if not refine:
         return solution
-    residual = b - times(x.mT, times(x, solution)) - column(ridge) * solution
+    residual = b - times(x.mT, times(x, solution)) - ridge * solution
     return solution + _cholesky_solve(factor, residual)
 
 
 def solution_of(phi: Tensor, lambda_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """xi, alpha and the factor of the smaller system."""
+    """xi (B, D, 1), alpha (B, N, 1) and the factor of the smaller system."""
     if is_dual(phi):
         factor = gram_cholesky(phi, lambda_)
-        alpha = _cholesky_solve(factor, phi.new_ones(phi.shape[0], phi.shape[2]))
+        alpha = _cholesky_solve(factor, phi.new_ones(phi.shape[0], phi.shape[2], 1))
         return times(phi, alpha), alpha, factor
     factor = gram_cholesky(phi.mT, lambda_)
-    xi = _cholesky_solve(factor, phi.sum(dim=2))
+    xi = _cholesky_solve(factor, phi.sum(dim=2, keepdim=True))
     rest = 1 - times(phi.mT, xi)
     if is_refined(phi):
-        xi = xi + _cholesky_solve(factor, times(phi, rest) - column(lambda_) * xi)
+        xi = xi + _cholesky_solve(factor, times(phi, rest) - lambda_ * xi)
         rest = 1 - times(phi.mT, xi)
-    return xi, rest / column(lambda_), factor
+    return xi, rest / lambda_, factor
