@@ -17,12 +17,11 @@ JITTERS = (1e-6, 1e-5, 1e-4, 1e-3)
 TWO_BLOCKS_FROM = 160
 FOUR_BLOCKS_FROM = 256
 
-# Rows between which, both left out, a system is factorized in halves. MKL takes 1.2 ms for 8
-# systems of 128 rows, 0.5 ms for 129; halves take 0.9 ms for 128 (AMD EPYC, one thread). The upper
-# end is for processors where more sizes are slow, of which no timings are kept: on that EPYC halves
-# take 2 to 3 times as long as the whole from 129 rows on.
-HALVES_ABOVE = 112
-HALVES_BELOW = 192
+# Rows from which and up to which a system is factorized in halves. MKL takes 1.2 ms for 8 systems of
+# 128 rows and 0.5 ms for 129, halves take 0.9 ms for 128 (AMD EPYC, one thread); on an Intel Xeon
+# 1.2, 0.3 and 0.6 ms. From 129 rows on halves take 1.1 to 3 times as long as the whole on both.
+HALVES_FROM = 113
+HALVES_TO = 128
 
 
 class NumericalWarning(RuntimeWarning):
@@ -89,7 +88,7 @@ def _cholesky(gram: Tensor) -> tuple[Tensor, Tensor]:
     n = gram.shape[1]
     if n == 1:
         return gram.sqrt(), (~(gram > 0)).flatten().int()
-    if not HALVES_ABOVE < n < HALVES_BELOW:
+    if not HALVES_FROM <= n <= HALVES_TO:
         factors, info = torch.linalg.cholesky_ex(gram)
         return factors, info
     half = n // 2

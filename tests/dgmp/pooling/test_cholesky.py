@@ -17,7 +17,7 @@ def singular(n: int = 3, first: int = 0) -> torch.Tensor:
     return x
 
 
-@pytest.mark.parametrize("n", [1, 5, 112, 113, 128, 191, 192, 255, 256, 301])
+@pytest.mark.parametrize("n", [1, 5, 112, 113, 128, 129, 159, 160, 255, 256, 301])
 def test_oracle(n: int) -> None:
     torch.manual_seed(1)
     x = torch.rand(2, n + 3, n, dtype=torch.float64)
