@@ -17,9 +17,9 @@ JITTERS = (1e-6, 1e-5, 1e-4, 1e-3)
 TWO_BLOCKS_FROM = 160
 FOUR_BLOCKS_FROM = 256
 
-# Rows from which and up to which a system is factorized in halves. MKL takes 1.2 ms for 8 systems of
-# 128 rows and 0.5 ms for 129, halves take 0.9 ms for 128 (AMD EPYC, one thread); on an Intel Xeon
-# 1.2, 0.3 and 0.6 ms. From 129 rows on halves take 1.1 to 3 times as long as the whole on both.
+# Rows from which and up to which a system is factorized in halves. MKL takes 1.2 ms for 8 systems
+# of 128 rows and 0.5 ms for 129, halves take 0.9 ms for 128 (AMD EPYC, one thread); on an Intel
+# Xeon 1.2, 0.3 and 0.6 ms. From 129 rows on halves take 1.1 to 3 times as long as the whole.
 HALVES_FROM = 113
 HALVES_TO = 128
 

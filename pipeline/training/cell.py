@@ -11,7 +11,7 @@ import multiprocessing
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ from pipeline.inputs.task_data import TaskInputs, load_inputs
 from pipeline.shared.launcher import is_main
 from pipeline.shared.memory import keep_freed_memory
 from pipeline.shared.provenance import PROVENANCE, digest_of, surroundings
+from pipeline.shared.settings.base import Task
 from pipeline.shared.settings.params import Params
 from pipeline.training.compute import (
     build_accelerator,
@@ -46,8 +47,6 @@ from pipeline.training.run_store import (
     remove_checkpoints,
     stored_run,
 )
-from pipeline.training.script_classification import train_scripts
-from pipeline.training.writer_retrieval import train_writers
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +71,8 @@ def train_cell(params: Params, runs: Sequence[Run], output: Path) -> None:
     made_of = digests(params, data.files)
     stored = [stored_run(params, run, made_of) for run in runs]
     missing = _missing(stored, processes)
+    if missing:
+        _training_of(runs[0].cell.task)  # imported before processes are forked
     # One thread each keeps the arithmetic, and so the result, independent of the number of cores
     # and of how many runs are missing.
     torch.set_num_threads(1)
@@ -173,7 +174,7 @@ def train_run(
         line: Of the progress bar.
     """
     accelerator = build_accelerator(params.compute)
-    train = train_writers if run.cell.task == "writers" else train_scripts
+    train = _training_of(run.cell.task)
     schedule = params.active.schedule(run.cell.task)
     with tqdm(
         total=schedule.epochs if run.trained else 0,
@@ -184,6 +185,17 @@ def train_run(
         disable=None if accelerator.is_main_process else True,
     ) as bar:
         return train(params, run, data, Workshop(accelerator, bar, checkpoints))
+
+
+def _training_of(task: Task) -> Callable[[Params, Run, TaskInputs, Workshop], Outcome]:
+    """How a run of the task is trained; the losses of writer retrieval are slow to import."""
+    if task == "writers":
+        from pipeline.training.writer_retrieval import train_writers
+
+        return train_writers
+    from pipeline.training.script_classification import train_scripts
+
+    return train_scripts
 
 
 def _collect(stored: Sequence[StoredRun], output: Path) -> None:
