@@ -53,8 +53,8 @@ def stacked_least_squares(phi: Tensor, lambda_: Tensor | float) -> Tensor:
 ORACLES = [
     *itertools.product(SHAPES, (dual_by_lu, primal_by_lu, stacked_least_squares)),
     # In blocks and refined; by LU the larger side is less exact than what it is to check.
-    *itertools.product([(1, 300, 150)], (dual_by_lu, stacked_least_squares)),
-    *itertools.product([(1, 260, 600)], (primal_by_lu, stacked_least_squares)),
+    *itertools.product([(2, 300, 150)], (dual_by_lu, stacked_least_squares)),
+    *itertools.product([(2, 260, 600)], (primal_by_lu, stacked_least_squares)),
 ]
 
 
