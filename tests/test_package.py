@@ -95,6 +95,7 @@ def test_readme_code_runs_with_the_wheel_and_pytorch_alone(wheel, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_sdist_need_the_sdist_alone(sdist, tmp_path):
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, filter="data")

@@ -130,7 +130,7 @@ def toy(settings: dict[str, Any]) -> dict[str, Any]:
     for name in ("scribes", "folder", "paper"):
         profile = settings["profiles"][name]
         # One profile in processes side by side, and one in a single process, which starts faster.
-        profile["workers"] = 2 if name == "scribes" else 1
+        profile["workers"] = 2 if name == "folder" else 1
         profile["patches"] |= {"size": 40, "stride": 24, "threshold": 60}
         profile["backbone"] = {"name": "narrow", "width": 2}
         profile["surrogates"] |= {"classes": 3, "patches": 60, "epochs": 1, "per_page": 9}

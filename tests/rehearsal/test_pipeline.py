@@ -123,9 +123,8 @@ def dvc_home(clone, monkeypatch):
 
 
 def all_read(settings: dict[str, Any]) -> dict[str, Any]:
-    """In one process, and with a frozen trunk in every task, which reads how images are made."""
+    """With a frozen trunk in every task, which reads how images are made."""
     profile = settings["profiles"]["scribes"]
-    profile["workers"] = 1
     for task in ("scripts_a", "scripts_b"):
         profile[task] |= {"trainable": 1, "views": 2}
     return settings

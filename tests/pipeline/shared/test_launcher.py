@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[3]
 TELL = "import json, os, sys; print(json.dumps([sys.argv[1:], os.environ.get('DGMP_LAUNCH')]))"
 
 
+@pytest.mark.slow
 def test_a_stage_becomes_its_launcher(tmp_path):
     launcher = tmp_path / "a launcher.py"
     launcher.write_text(TELL, encoding="utf-8")

@@ -267,7 +267,12 @@ def test_property_an_overlay_leaves_the_settings_as_they_are():
 
 @pytest.mark.parametrize(
     ("profile", "protocol"),
-    [("scribes", "paper"), ("manuscripts", "paper"), ("paper", "paper"), ("paper", "authors-code")],
+    [
+        ("scribes", "paper"),
+        pytest.param("manuscripts", "paper", marks=pytest.mark.slow),
+        pytest.param("paper", "paper", marks=pytest.mark.slow),
+        ("paper", "authors-code"),
+    ],
 )
 def test_dvc_reruns_what_an_overlay_touches(tmp_path, profile, protocol):
     shutil.copyfile(ROOT / "dvc.yaml", tmp_path / "dvc.yaml")
