@@ -75,7 +75,8 @@ class TokenPooling(nn.Module):
         settings: Keyword arguments of the layer.
 
     Raises:
-        ValueError: class_token is neither, or is "apart" without a prefix token.
+        ValueError: class_token is neither, or is "apart" without a prefix token; prefix_tokens is
+            negative.
 
     Examples:
         >>> pool = TokenPooling("dgmp", prefix_tokens=1, class_token="apart")
@@ -95,6 +96,8 @@ class TokenPooling(nn.Module):
         super().__init__()
         if class_token not in ("out", "apart"):
             raise ValueError(f"class_token must be 'out' or 'apart', got {class_token!r}")
+        if prefix_tokens < 0:
+            raise ValueError(f"prefix_tokens must not be negative, got {prefix_tokens}")
         if class_token == "apart" and prefix_tokens < 1:
             raise ValueError("class_token is 'apart', but the network has none: use 'out'")
         self.pool_type = name
@@ -107,15 +110,18 @@ class TokenPooling(nn.Module):
 
         Args:
             tokens: (B, N, D), the prefix first.
-            attention_mask: Not zero at the tokens that count, (B, N), with the prefix.
+            attention_mask: Positive at the tokens that count, (B, N), with the prefix. An additive
+                mask (0 and large negative numbers) has none.
 
         Returns:
             (B, D), with `class_token` "apart" (B, 2 D).
 
         Raises:
-            ValueError: the mask has another shape, or leaves a sample without token; tokens as in
-                the layer.
+            ValueError: the tokens are not (B, N, D); the mask has another shape, or leaves a sample
+                without token.
         """
+        if tokens.ndim != 3:
+            raise ValueError(f"tokens must be (B, N, D), got {tuple(tokens.shape)}")
         mask = None
         if attention_mask is not None:
             if attention_mask.shape != tokens.shape[:2]:
@@ -123,7 +129,7 @@ class TokenPooling(nn.Module):
                     f"attention_mask must be {tuple(tokens.shape[:2])}, one value for each token, "
                     f"got {tuple(attention_mask.shape)}"
                 )
-            mask = (attention_mask != 0)[:, self.prefix_tokens :]
+            mask = (attention_mask > 0)[:, self.prefix_tokens :]
         pooled: Tensor = self.pooling(tokens[:, self.prefix_tokens :], mask=mask)
         return pooled if self.class_token == "out" else torch.cat([tokens[:, 0], pooled], dim=1)
 

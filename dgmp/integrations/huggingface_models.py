@@ -33,10 +33,16 @@ def huggingface_place(model: nn.Module) -> MapPlace | TokenPlace:
     hidden state, for tokens with the attention mask, and puts the result into `pooler_output`.
 
     Raises:
-        ValueError: the network pools in another way, or its classifier reads the class token.
+        ValueError: the network pools in another way, its classifier reads the class token, or its
+            tokens are of text and image.
     """
     base, start = _base(model)
     name = type(base).__name__
+    if {"input_ids", "pixel_values"} <= set(signature(base.forward).parameters):
+        raise ValueError(
+            f"{name} of transformers has tokens of text and image one after the other; call the "
+            "layer on those of its last_hidden_state that are to be pooled"
+        )
     for path in ("pooler.pooler", "pooler"):
         if _pools_a_map(submodule(base, path)):
             return map_place(model, start + path)

@@ -64,7 +64,7 @@ def replace_pooling(
     Raises:
         ValueError: it is not known where the network pools, or that place takes no other pooling;
             the message says why.
-        TypeError: the layer has no such setting.
+        TypeError: the layer has no such setting, or it is channels_last, which the network tells.
 
     Examples:
         >>> model = nn.Sequential()
@@ -72,6 +72,8 @@ def replace_pooling(
         >>> print(replace_pooling(model, "dgmp", relative=True))
         avgpool: AdaptiveAvgPool2d -> DGMP(lambda=1, learnable=True, normalize=True, relative=True)
     """
+    if "channels_last" in settings:
+        raise TypeError("channels_last is no setting here: the network tells how its map lies")
     libraries = [cls.__module__.split(".")[0] for cls in type(model).__mro__]
     library = next((known for known in libraries if known in FINDERS), None)
     place = FINDERS[library](model) if library else _place(model)
@@ -104,7 +106,8 @@ def _place(model: nn.Module) -> MapPlace:
             return map_place(model, path)
     raise ValueError(
         f"{type(model).__name__} is of none of {', '.join(FINDERS)}, and has no module "
-        f"{', '.join(PATHS)}; put the layer where the network pools"
+        f"{', '.join(PATHS)}; give the network in it, e.g. model.module or model.backbone, or put "
+        "the layer where the network pools"
     )
 
 

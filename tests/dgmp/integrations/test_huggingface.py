@@ -167,6 +167,16 @@ def test_what_is_not_understood_is_refused(name: str, kind: str, message: str) -
         replace_pooling(network(name, kind))
 
 
+def test_tokens_of_text_and_image_are_refused() -> None:
+    small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.ViltConfig(**small, intermediate_size=8, vocab_size=20, image_size=64)
+    model = transformers.ViltModel(config)
+    before = repr(model)
+    with pytest.raises(ValueError, match="ViltModel of transformers has tokens of text and image"):
+        replace_pooling(model)
+    assert repr(model) == before
+
+
 def test_a_module_of_the_adapters_name_is_not_overwritten() -> None:
     model = network("ViT")
     model.pooling = nn.Identity()

@@ -172,6 +172,12 @@ def test_masked_tokens_are_those_of_the_crop() -> None:
         pool(tokens, torch.ones(2, 1, 9, 9))
     with pytest.raises(ValueError, match="class_token must be 'out' or 'apart', got 'in'"):
         TokenPooling("dgmp", prefix_tokens=1, class_token="in")
+    with pytest.raises(ValueError, match="leaves no location"):
+        pool(tokens, (mask - 1) * 1e9)  # one to be added to similarities
+    with pytest.raises(ValueError, match=r"tokens must be \(B, N, D\), got \(2, 3, 3, 6\)"):
+        pool(tokens.unflatten(1, (3, 3)))
+    with pytest.raises(ValueError, match="prefix_tokens must not be negative, got -1"):
+        TokenPooling("dgmp", prefix_tokens=-1)
     with pytest.raises(ValueError, match="the network has none"):
         TokenPooling("dgmp", class_token="apart")
 
@@ -199,6 +205,10 @@ def test_an_unknown_setting_is_told_and_leaves_the_network_as_it_was() -> None:
     before = repr(model)
     with pytest.raises(TypeError, match="has no setting lamda"):
         replace_pooling(model, "dgmp", lamda=3.0)
+    with pytest.raises(TypeError, match="channels_last is no setting here"):
+        replace_pooling(model, "dgmp", channels_last=True)
+    with pytest.raises(ValueError, match=r"give the network in it, e\.g\. model\.module"):
+        replace_pooling(torch.nn.DataParallel(model))
     with pytest.raises(ValueError, match="no pooling 'gmp'"):
         replace_pooling(model, "gmp")
     assert repr(model) == before
