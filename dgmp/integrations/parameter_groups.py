@@ -6,25 +6,31 @@ from typing import Any
 
 from torch import nn
 
+from dgmp.pooling import DGMP
 from dgmp.pooling.base import GlobalPooling
+
+OF_ABSOLUTE_LAMBDA = 1000.0
+"""Of section IV-C.1, for writers: lambda starts at 1000 there."""
 
 
 def pooling_parameters(
-    model: nn.Module, lr: float, multiplier: float = 1000.0, weight_decay: float = 0.0
+    model: nn.Module, lr: float, multiplier: float | None = None, weight_decay: float = 0.0
 ) -> list[dict[str, Any]]:
     """Groups with a learning rate and weight decay of their own for the poolings, section IV-C.1.
 
     They are the groups that `dgmp.learning.optimizer.build_optimizer` makes of the networks of the
-    paper. The factor 1000 is the paper's for writers, and meant for an absolute lambda near 1000.
+    paper.
 
     Args:
         model: A network with at least one pooling of this package.
         lr: Learning rate of all other parameters.
-        multiplier: Scales the learning rate of the poolings' parameters.
+        multiplier: Scales the learning rate of the poolings' parameters. By default 1000 for an
+            absolute lambda, as in the paper, and 1 for others, which are of the order of 1 to 10:
+            relative lambda, p of GeM, r of log-sum-exp, alpha of Mixed.
         weight_decay: Of the poolings' parameters; for the others the optimizer's own value holds.
 
     Returns:
-        The group "backbone", and the group "pooling" unless no pooling learns anything.
+        The group "backbone", and a group "pooling" for each learning rate of what poolings learn.
 
     Raises:
         ValueError: there is no pooling in the model.
@@ -44,15 +50,23 @@ def pooling_parameters(
             f"{type(model).__name__} has no pooling of dgmp; put one in with replace_pooling, or "
             "as a layer"
         )
-    own = list({id(p): p for pooling in poolings for p in pooling.parameters()}.values())
-    learned = [p for p in own if p.requires_grad]
-    special = {id(p) for p in own}
-    groups: list[dict[str, Any]] = [
-        {
-            "name": "backbone",
-            "params": [p for p in model.parameters() if id(p) not in special],
-            "lr": lr,
-        },
-        {"name": "pooling", "params": learned, "lr": lr * multiplier, "weight_decay": weight_decay},
-    ]
+    special: set[int] = set()
+    learned: dict[float, list[nn.Parameter]] = {}
+    for pooling in poolings:
+        factor = _multiplier_of(pooling) if multiplier is None else multiplier
+        for parameter in pooling.parameters():
+            if id(parameter) in special:  # one layer at two places
+                continue
+            special.add(id(parameter))
+            if parameter.requires_grad:
+                learned.setdefault(lr * factor, []).append(parameter)
+    others = [p for p in model.parameters() if id(p) not in special]
+    groups: list[dict[str, Any]] = [{"name": "backbone", "params": others, "lr": lr}]
+    for rate, own in learned.items():
+        groups.append({"name": "pooling", "params": own, "lr": rate, "weight_decay": weight_decay})
     return [group for group in groups if group["params"]]
+
+
+def _multiplier_of(pooling: GlobalPooling) -> float:
+    absolute = isinstance(pooling, DGMP) and not pooling.relative
+    return OF_ABSOLUTE_LAMBDA if absolute else 1.0

@@ -17,7 +17,7 @@ def test_they_are_the_groups_of_the_papers_networks() -> None:
         model = DescriptorNet(Standardize(0.5, 0.5), backbone, build_pooling(name))
         settings = OptimizerSettings(2e-4, 1e-5, pooling_multiplier=1000.0)
         wanted = build_optimizer(model, settings).param_groups
-        groups = pooling_parameters(model, 2e-4)
+        groups = pooling_parameters(model, 2e-4, multiplier=1000)
         found = torch.optim.Adam(groups, amsgrad=True, weight_decay=1e-5).param_groups
         assert found == wanted
 
@@ -53,3 +53,13 @@ def test_every_parameter_is_in_one_group_and_a_fixed_one_in_none() -> None:
     assert len(backbone["params"]) == 2
     model.second = model.avgpool.pooling.requires_grad_()  # one layer at two places
     assert len(pooling_parameters(model, 0.1)[1]["params"]) == 1
+
+
+def test_the_rate_of_each_pooling_suits_what_it_learns() -> None:
+    model = nn.Module()
+    model.absolute, model.relative, model.gem = DGMP(), DGMP(relative=True), build_pooling("gem")
+    fast, slow = pooling_parameters(model, 0.1)
+    assert (fast["lr"], fast["params"]) == (100, [model.absolute.lambda_])
+    assert (slow["lr"], slow["params"]) == (0.1, [model.relative.lambda_, *model.gem.parameters()])
+    (both,) = pooling_parameters(model, 0.1, multiplier=10)
+    assert (both["lr"], len(both["params"])) == (1, 3)
