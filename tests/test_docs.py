@@ -62,6 +62,7 @@ def test_examples_of_the_layer_run() -> None:
     assert tuple(names["weights"].shape) == (2, 196)
     assert not names["weights"][1, 150:].any()
     assert tuple(names["relative"].shape) == (7, 9)
+    assert tuple(names["by_patch"].shape) == (14, 14)
     assert names["page"].locations == 3 * 8 * 49
     assert tuple(names["page_descriptor"].shape) == (64,)
     shown = names["plt"].gca().images

@@ -57,6 +57,13 @@ def huggingface_place(model: nn.Module) -> MapPlace | TokenPlace:
         )
     if name in MAPS:
         return MapPlace(path, "a mean in forward", partial(_hook, base))
+    if type(base).__module__.startswith("timm."):
+        raise ValueError(f"{type(model).__name__} holds a network of timm: give its timm_model")
+    if pooler is None and base is not model and "For" not in type(model).__name__:
+        raise ValueError(
+            f"{type(model).__name__} of transformers pools in its own forward; call the layer, or "
+            "dgmp.integrations.TokenPooling, on its last_hidden_state"
+        )
     if pooler is None and base is not model:
         raise ValueError(
             f"{type(model).__name__} classifies tokens that it reads in its own forward; use "

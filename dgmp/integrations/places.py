@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from dgmp.integrations.adapters import MapPooling, TokenPooling
 
-# What a module may make of a map (1, 2, 3, 5) or (1, 2, 15): channels first, then last.
-CHANNELS_FIRST = ((1, 2), (1, 2, 1), (1, 2, 1, 1))
+# What a module may make of a map (1, 2, 3, 5) or (1, 2, 15), and of (1, 2, 2, 3, 5) if it is for
+# videos: channels first, then last.
+CHANNELS_FIRST = ((1, 2), (1, 2, 1), (1, 2, 1, 1), (1, 2, 1, 1, 1))
 CHANNELS_LAST = ((1, 5), (1, 1, 1, 5))
 
 
@@ -64,7 +65,7 @@ def map_place(model: nn.Module, path: str) -> MapPlace:
     module = model.get_submodule(path)
     shape = _shape_of_trial(module)
     if shape not in CHANNELS_FIRST + CHANNELS_LAST:
-        made = f"{shape} of a map (1, 2, 3, 5)" if shape else "nothing of a map"
+        made = f"{shape} of a map" if shape else "nothing of a map"
         raise ValueError(
             f"{type(model).__name__}.{path} is {module} and makes {made}; a pooling can only "
             "replace one that makes a single vector of as many values as there are channels. Build "
@@ -80,9 +81,11 @@ def map_place(model: nn.Module, path: str) -> MapPlace:
 
 
 def _shape_of_trial(module: nn.Module) -> tuple[int, ...]:
-    """Of what the module makes of a map (1, 2, 3, 5), or else (1, 2, 15); () if of neither."""
+    """Of what the module makes of a map; () if it takes none."""
     own = next(module.parameters(), torch.zeros(()))
-    for shape in ((1, 2, 3, 5), (1, 2, 15)):
+    # Those of videos would take the map of an image for one sample without a batch.
+    of_video = isinstance(module, nn.AdaptiveAvgPool3d | nn.AdaptiveMaxPool3d | nn.AvgPool3d)
+    for shape in ((1, 2, 2, 3, 5),) if of_video else ((1, 2, 3, 5), (1, 2, 15)):
         trial = torch.ones(shape, dtype=own.dtype, device=own.device)
         try:
             with torch.no_grad():

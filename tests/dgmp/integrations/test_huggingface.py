@@ -177,6 +177,17 @@ def test_tokens_of_text_and_image_are_refused() -> None:
     assert repr(model) == before
 
 
+def test_advice_is_such_that_it_can_be_followed() -> None:
+    config = transformers.DINOv3ConvNextConfig(hidden_sizes=[8] * 4, depths=[1] * 4)
+    with pytest.raises(ValueError, match=r"DINOv3ConvNextModel.*call the layer.*hidden_state"):
+        replace_pooling(transformers.DINOv3ConvNextModel(config))
+    config = transformers.TimmWrapperConfig(architecture="resnet10t")
+    model = transformers.TimmWrapperModel(config)
+    with pytest.raises(ValueError, match="give its timm_model"):
+        replace_pooling(model)
+    assert replace_pooling(model.timm_model).path == "global_pool"
+
+
 def test_a_module_of_the_adapters_name_is_not_overwritten() -> None:
     model = network("ViT")
     model.pooling = nn.Identity()

@@ -156,3 +156,15 @@ def test_a_network_of_ones_own() -> None:
     model.avgpool = nn.AvgPool2d(2)
     with pytest.raises(ValueError, match=r"makes \(1, 2, 1, 2\)"):
         replace_pooling(model)
+
+
+def test_videos() -> None:
+    with torch.device("meta"):
+        done = replace_pooling(models.video.r3d_18(), "dgmp")
+    assert str(done).startswith("avgpool: AdaptiveAvgPool3d -> DGMP")
+    assert done.module.kept_axes == 3
+    x = torch.rand(2, 3, 2, 4, 4)
+    model = nn.Sequential()
+    model.avgpool = nn.AdaptiveAvgPool3d(1)
+    replace_pooling(model, "dgmp", lambda_init=5.0)
+    torch.testing.assert_close(model(x), DGMP(5.0)(x)[:, :, None, None, None])
